@@ -1,0 +1,68 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The pkg-config name of the MPI library: `ompi-c` for Open MPI, `mpich` for MPICH.
+let mpi = Context.environment["DMSNET_MPI"] ?? "ompi-c"
+
+/// Inner loops are C and always optimised; `-ffp-contract=off` leaves fused multiply-adds to the kernels that ask
+/// for them, so that element-wise arithmetic gives the same bits on every processor.
+let kernelFlags: [CSetting] = [
+  .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"])
+]
+
+let package = Package(
+  name: "dmsnet",
+  products: [.executable(name: "dmsnet", targets: ["dmsnet"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-atomics", exact: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-numerics", exact: "1.1.1"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "MPI", pkgConfig: mpi, providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "JPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+    .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CMPI", dependencies: ["MPI"]),
+    .target(name: "CJPEG", dependencies: ["JPEG"]),
+    .target(
+      name: "Tensors",
+      dependencies: [
+        "CKernels",
+        .product(name: "Atomics", package: "swift-atomics"),
+        .product(name: "RealModule", package: "swift-numerics"),
+      ]),
+    .target(name: "Graphs", dependencies: ["Tensors"]),
+    .target(name: "Operations", dependencies: ["Graphs", "CKernels", "COpenBLAS"]),
+    .target(name: "Models", dependencies: ["Operations"]),
+    .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CZip"]),
+    .target(name: "Communication", dependencies: ["Tensors", "CMPI"]),
+    .target(name: "Metrics"),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Models", "Fundus", "Communication", "Metrics", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    .executableTarget(
+      name: "dmsnet",
+      dependencies: [
+        "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"), "Yams",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+    .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Operations"]),
+    .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models"]),
+    .testTarget(name: "FundusTests", dependencies: ["Fundus"]),
+    .testTarget(name: "CommunicationTests", dependencies: ["Communication"]),
+    .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "CommandTests", dependencies: ["Training"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

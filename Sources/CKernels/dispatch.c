@@ -1,0 +1,3 @@
+#include "CKernels.h"
+
+const char *dms_instruction_set(void) { return "portable"; }

@@ -1,0 +1,49 @@
+import Foundation
+
+/// What went wrong, in one line a person can act on, with the exit code a script can act on.
+///
+/// The message names the file, row, tensor, step or rank concerned; `hint` is a second line where one more thing helps.
+public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The classes of failure; raw values are the exit codes of the program (sysexits).
+  public enum Kind: Int32, Sendable {
+    /// The run failed: not finite, replicas differ, a rank lost or stalled.
+    case run = 1
+    /// Wrong usage: an option, a value, a YAML key, more ranks than pairs.
+    case usage = 64
+    /// Bad data: annotation, image, weights, checkpoint.
+    case data = 65
+    /// An input is missing.
+    case missing = 66
+    /// The output cannot be made: not writable, another run's, in use.
+    case output = 73
+    /// Reading or writing failed on the way.
+    case inputOutput = 74
+    /// Stopped by a signal after a checkpoint; start again to go on.
+    case stopped = 75
+  }
+
+  /// The class, and so the exit code.
+  public let kind: Kind
+  /// One line, without a trailing full stop.
+  public let message: String
+  /// A second line that says what would help, if something would.
+  public let hint: String?
+
+  /// Makes a failure.
+  public init(_ kind: Kind, _ message: String, hint: String? = nil) {
+    self.kind = kind
+    self.message = message
+    self.hint = hint
+  }
+
+  /// The message, and the hint on a line of its own.
+  public var description: String { hint.map { "\(message)\nhint: \($0)" } ?? message }
+
+  /// The failure of a system call on `path`, from `errno`: missing inputs, outputs that cannot be made and a full disk
+  /// get their own kinds.
+  public static func system(_ action: String, _ path: String, errno code: Int32 = errno, kind: Kind = .inputOutput)
+    -> Failure
+  {
+    Failure(kind, "\(path): cannot \(action): \(String(cString: strerror(code)))")
+  }
+}

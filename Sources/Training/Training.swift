@@ -1,0 +1,4 @@
+@_exported import Communication
+@_exported import Fundus
+@_exported import Metrics
+@_exported import Models
