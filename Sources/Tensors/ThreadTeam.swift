@@ -1,0 +1,101 @@
+import Atomics
+import Foundation
+
+/// Work that every thread of a team does together.
+public protocol TeamWork: AnyObject, Sendable {
+  /// Called once on each thread; `thread` is 0 ..< `team.count`. Threads meet at `team.barrier()`.
+  func run(thread: Int, team: ThreadTeam)
+}
+
+/// A fixed set of threads that run the same work in lockstep; the caller is thread 0.
+///
+/// Between pieces of work the others sleep; inside one they meet at barriers that spin briefly and then yield, so that
+/// more threads than cores still make progress. Running work allocates nothing.
+public final class ThreadTeam: @unchecked Sendable {
+  // Unchecked: `work` and `generation` are only touched under `mutex`, the rest is atomic or constant.
+
+  /// The number of threads, the caller included.
+  public let count: Int
+
+  private var work: (any TeamWork)?
+  private var generation = 0
+  private var stopping = false
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let wake: UnsafeMutablePointer<pthread_cond_t>
+  private let arrived = ManagedAtomic<Int>(0)
+  private let phase = ManagedAtomic<Int>(0)
+  private let running = ManagedAtomic<Int>(0)
+
+  /// Starts `count - 1` threads; `count` is at least 1.
+  public init(count: Int) {
+    precondition(count >= 1)
+    self.count = count
+    mutex = .allocate(capacity: 1)
+    wake = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(wake, nil)
+    for index in 1..<max(1, count) {
+      running.wrappingIncrement(ordering: .relaxed)
+      let thread = Thread { [unowned self] in serve(index) }
+      thread.name = "team-\(index)"
+      thread.stackSize = 4 << 20
+      thread.start()
+    }
+  }
+
+  deinit {
+    pthread_mutex_lock(mutex)
+    stopping = true
+    pthread_cond_broadcast(wake)
+    pthread_mutex_unlock(mutex)
+    while running.load(ordering: .acquiring) > 0 { sched_yield() }
+    pthread_cond_destroy(wake)
+    pthread_mutex_destroy(mutex)
+    wake.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Runs `work` on every thread and returns when all have finished. Only one caller at a time.
+  public func run(_ work: any TeamWork) {
+    guard count > 1 else { return work.run(thread: 0, team: self) }
+    pthread_mutex_lock(mutex)
+    self.work = work
+    generation += 1
+    pthread_cond_broadcast(wake)
+    pthread_mutex_unlock(mutex)
+    work.run(thread: 0, team: self)
+    barrier()
+    self.work = nil
+  }
+
+  /// Waits until every thread has come here.
+  public func barrier() {
+    guard count > 1 else { return }
+    let mine = phase.load(ordering: .acquiring)
+    if arrived.wrappingIncrementThenLoad(ordering: .acquiringAndReleasing) == count {
+      arrived.store(0, ordering: .relaxed)
+      phase.store(mine &+ 1, ordering: .releasing)
+      return
+    }
+    var spins = 0
+    while phase.load(ordering: .acquiring) == mine {
+      spins += 1
+      if spins > 4_000 { sched_yield() }
+    }
+  }
+
+  private func serve(_ index: Int) {
+    var seen = 0
+    while true {
+      pthread_mutex_lock(mutex)
+      while generation == seen && !stopping { pthread_cond_wait(wake, mutex) }
+      seen = generation
+      let current = stopping ? nil : work
+      pthread_mutex_unlock(mutex)
+      guard let current else { break }
+      current.run(thread: index, team: self)
+      barrier()
+    }
+    running.wrappingDecrement(ordering: .releasing)
+  }
+}
