@@ -1,5 +1,4 @@
-import CKernels
-import Foundation
+import Glibc
 import Graphs
 
 /// An element-wise function whose derivative follows from its own output: ReLU and the logistic sigmoid.
