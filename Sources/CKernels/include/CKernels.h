@@ -1,5 +1,13 @@
+/// The inner loops of dmsnet: one chunk's work over contiguous memory. Nothing here allocates, starts a thread or does
+/// input or output.
 #ifndef CKERNELS_H
 #define CKERNELS_H
+
+#include "convolution.h"
+#include "normalisation.h"
+#include "pooling.h"
+
 /// The instruction set whose kernels run: "avx512", "avx2" or "portable".
 const char *dms_instruction_set(void);
+
 #endif

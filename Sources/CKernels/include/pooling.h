@@ -1,0 +1,14 @@
+/// Maximum pooling over channels-last maps.
+#ifndef DMS_POOLING_H
+#define DMS_POOLING_H
+#include "convolution.h"
+
+/// Output lines `first ..< first + lines` (counted over all images): the maximum of each window and the tap that attains it
+/// first.
+void dms_max_pool(const dms_geometry *g, const float *map, long first, long lines, float *output, unsigned char *taps);
+
+/// Input lines `first ..< first + lines` of the map's gradient: each element gathers from the windows it won.
+void dms_max_pool_gradient(const dms_geometry *g, const float *arriving, const unsigned char *taps, long first,
+                           long lines, float *map);
+
+#endif

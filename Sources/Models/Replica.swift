@@ -1,0 +1,53 @@
+import Operations
+
+/// One rank's copy of the network: its variables, its threads, and its programs, compiled when first asked for.
+public final class Replica {
+  /// The network.
+  public let network: DMSNet
+  /// Height and width of the photographs in pixels.
+  public let size: (height: Int, width: Int)
+  /// Parameters, running statistics and gradients.
+  public let variables: Variables
+  /// The threads that run the programs.
+  public let team: ThreadTeam
+  private let arena = Arena()
+  private var trainingPrograms: [Int: Program] = [:]
+  private var inferencePrograms: [Int: Program] = [:]
+
+  /// A replica at its start for `seed`; `trains`: with room for gradients.
+  public init(_ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64, trains: Bool = true) throws {
+    self.network = network
+    size = (height, width)
+    team = ThreadTeam(count: threads)
+    let description = trains
+      ? try network.training(pairs: 1, height: height, width: width)
+      : try network.inference(pairs: 1, height: height, width: width)
+    variables = try Variables(
+      description.graph.variables, gradientOrder: description.gradients.map(\.variable.name))
+    variables.initialise(seed: seed)
+  }
+
+  /// The training step for `pairs` pairs.
+  public func training(pairs: Int) throws -> Program {
+    if let program = trainingPrograms[pairs] { return program }
+    let description = try network.training(pairs: pairs, height: size.height, width: size.width)
+    let program = try Program(
+      description.graph, outputs: description.outputs, gradients: description.gradients, variables: variables,
+      arena: arena, team: team)
+    trainingPrograms[pairs] = program
+    return program
+  }
+
+  /// Evaluation of `pairs` pairs, ready for the variables as they are now.
+  public func inference(pairs: Int) throws -> Program {
+    if let program = inferencePrograms[pairs] { return program }
+    let description = try network.inference(pairs: pairs, height: size.height, width: size.width)
+    let program = try Program(
+      description.graph, outputs: description.outputs, variables: variables, arena: arena, team: team, folding: true)
+    inferencePrograms[pairs] = program
+    return program
+  }
+
+  /// To be called after variables changed and before evaluation.
+  public func variablesChanged() { for program in inferencePrograms.values { program.prepare() } }
+}

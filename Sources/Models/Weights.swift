@@ -1,0 +1,59 @@
+import Foundation
+import Operations
+
+extension Variables {
+  /// What a file did not give.
+  public struct LoadReport: Sendable {
+    /// The model's tensors that the file lacks.
+    public let missing: [String]
+    /// The file's tensors that the model lacks.
+    public let unused: [String]
+  }
+
+  /// Sets variables from `file`: the variable `into + X` from the tensor `from + X`. A wrong shape is an error that names the
+  /// tensor; what is missing keeps its value and is reported, as is what is not used.
+  public func load(_ file: Safetensors, from: String = "", into: String = "") throws -> LoadReport {
+    var missing: [String] = []
+    var used: Set<String> = []
+    for (index, variable) in list.enumerated() where variable.name.hasPrefix(into) {
+      let name = from + variable.name.dropFirst(into.count)
+      guard let entry = file.entries[name] else {
+        missing.append(variable.name)
+        continue
+      }
+      guard entry.type.shape == variable.fileShape else {
+        throw Failure(.data, "\(file.path): tensor \(name) has shape \(entry.type.shape), the model's is \(variable.fileShape)")
+      }
+      used.insert(name)
+      if variable.type.element == .int64 {
+        let values = try file.bytes(name)
+        guard entry.type.element == .int64 else { throw Failure(.data, "\(file.path): tensor \(name) is not I64") }
+        values.withUnsafeBytes { if let source = $0.baseAddress { address(index).copyMemory(from: source, byteCount: $0.count) } }
+      } else {
+        let tensor = try file.tensor(name)
+        guard tensor.values.allSatisfy(\.isFinite) else {
+          throw Failure(.data, "\(file.path): tensor \(name) holds values that are not finite")
+        }
+        set(index, tensor)
+      }
+    }
+    return LoadReport(missing: missing, unused: file.names.filter { $0.hasPrefix(from) && !used.contains($0) })
+  }
+
+  /// The variables as a safetensors file holds them; `values` may stand in for parameters' own (an average, a moment).
+  public func items(
+    parametersOnly: Bool = false, prefix: String = "", values: ((Int) -> UnsafeMutableBufferPointer<Float>?)? = nil
+  ) -> [Safetensors.Item] {
+    let indices = parametersOnly ? parameters : Array(list.indices)
+    return indices.map { index in
+      let variable = list[index]
+      return Safetensors.Item(prefix + variable.name, TensorType(variable.fileShape, variable.type.element)) {
+        if variable.type.element != .float32 {
+          return Data(bytes: self.address(index), count: variable.type.byteCount)
+        }
+        let tensor = Self.outward(variable, values?(index) ?? self.values(index))
+        return tensor.values.withUnsafeBytes { Data($0) }
+      }
+    }
+  }
+}

@@ -1,0 +1,198 @@
+import CKernels
+import Graphs
+
+/// Batch norm (Ioffe and Szegedy 2015), with an optional ReLU, over channels-last maps.
+///
+/// It is three operations. `BatchMoments` measures the batch; `BatchNormCoefficients` turns moments, weight and bias into
+/// a scale and a shift a channel; `BatchNorm` applies them, and waits with that until a consumer loads the value. The
+/// gradient rule of `BatchNorm` accounts for the moments' dependence on the map, so theirs is empty.
+public struct BatchNorm: Operation {
+  /// Whether negative results become zero.
+  let relu: Bool
+  /// Whether scale and shift depend on the map itself: in training, not in evaluation.
+  let isTraining: Bool
+
+  public var name: String { "batch-norm" }
+  public var isDeferrable: Bool { true }
+
+  /// Inputs: map [N,H,W,C], coefficients [4,C] (scale, shift, mean, inverse deviation), weight [C], bias [C].
+  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+    let channels = inputs[0].shape.channels
+    guard inputs[1].shape == [4, channels], inputs[2].shape == [channels], inputs[3].shape == [channels] else {
+      throw misfit(self, inputs, "coefficients, weight and bias take \(channels) channels")
+    }
+    return [inputs[0]]
+  }
+
+  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+    guard let arriving = context.gradients[0] else { return [nil, nil, nil, nil] }
+    guard isTraining else { throw Failure(.usage, "\(name): no gradient in evaluation") }
+    let (x, coefficients) = (context.inputs[0], context.inputs[1])
+    let sums = try x.graph.apply(Sums(relu: relu), [arriving, x, coefficients])
+    let dx = try x.graph.apply(Gradient(relu: relu), [arriving, x, sums[2]])[0]
+    return [dx, nil, sums[0], sums[1]]
+  }
+
+  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
+  }
+
+  public func phases(_ operands: Operands) -> [Phase] {
+    let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (scale, channels) = (operands.inputs[1].floats, operands.inputs[0].shape.channels)
+    return [
+      Phase.ranges(operands.inputs[0].shape.rows, grain: elementGrain / channels) { [relu] rows in
+        let offset = rows.lowerBound * channels
+        dms_affine(x + offset, scale, scale + channels, rows.count, channels, relu ? 1 : 0, y + offset)
+      }
+    ]
+  }
+}
+
+/// Mean and biased variance of each channel: map [..,C] -> [2,C].
+struct BatchMoments: Operation {
+  var name: String { "batch-moments" }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType([2, inputs[0].shape.channels])] }
+  func gradient(_ context: GradientContext) throws -> [Symbol?] { [nil] }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 4 * inputs[0].shape.count, inputs, outputs)
+  }
+  func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
+    let channels = inputs[0].shape.channels
+    return Workspace(shared: Rows(inputs[0].shape).chunks * 2 * channels * 4)
+  }
+
+  func phases(_ operands: Operands) -> [Phase] {
+    let (x, result) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let partial = operands.workspace.assumingMemoryBound(to: Float.self)
+    let rows = Rows(operands.inputs[0].shape)
+    let channels = rows.channels
+    return [
+      Phase(chunks: rows.chunks) { chunk, _ in
+        let range = rows.range(chunk)
+        let mean = partial + chunk * 2 * channels
+        dms_moments(x + range.lowerBound * channels, range.count, channels, mean, mean + channels)
+      },
+      // Chunks are joined in order, in double precision (Chan, Golub and LeVeque 1983).
+      Phase.ranges(channels, grain: 64) { range in
+        for channel in range {
+          var (count, mean, squares) = (0.0, 0.0, 0.0)
+          for chunk in 0..<rows.chunks {
+            let part = Double(rows.range(chunk).count)
+            let difference = Double(partial[chunk * 2 * channels + channel]) - mean
+            squares += Double(partial[(chunk * 2 + 1) * channels + channel])
+            squares += difference * difference * count * part / (count + part)
+            count += part
+            mean += difference * part / count
+          }
+          result[channel] = Float(mean)
+          result[channels + channel] = Float(squares / count)
+        }
+      },
+    ]
+  }
+}
+
+/// Moments [2,C] (or running mean and variance), weight, bias -> [4,C]: scale, shift, mean, inverse deviation.
+struct BatchNormCoefficients: Operation {
+  /// Added to the variance, as PyTorch does.
+  static let epsilon: Float = 1e-5
+  var name: String { "batch-norm-coefficients" }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType([4, inputs[0].shape.channels])] }
+  func gradient(_ context: GradientContext) throws -> [Symbol?] { context.inputs.map { _ in nil } }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 5 * inputs[0].shape.channels, inputs, outputs)
+  }
+
+  /// Inputs: weight, bias and either moments [2,C] or running mean [C] and running variance [C].
+  func phases(_ operands: Operands) -> [Phase] {
+    let (weight, bias) = (operands.inputs[0].floats, operands.inputs[1].floats)
+    let channels = operands.inputs[0].shape.channels
+    let mean = operands.inputs[2].floats
+    let variance = operands.inputs.count > 3 ? operands.inputs[3].floats : mean + channels
+    let result = operands.outputs[0].floats
+    return [
+      Phase.ranges(channels, grain: 1024) { range in
+        for c in range {
+          let inverse = 1 / (variance[c] + Self.epsilon).squareRoot()
+          result[c] = weight[c] * inverse
+          result[channels + c] = bias[c] - mean[c] * weight[c] * inverse
+          result[2 * channels + c] = mean[c]
+          result[3 * channels + c] = inverse
+        }
+      }
+    ]
+  }
+}
+
+/// Moves running mean and variance a tenth of the way to the batch's, the variance unbiased, and counts the batch.
+struct RunningStatistics: Operation {
+  /// The rows that the moments were taken over.
+  let rows: Int
+  /// The share of the new batch.
+  static let momentum: Float = 0.1
+
+  var name: String { "running-statistics" }
+  var hasEffect: Bool { true }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [] }
+  func gradient(_ context: GradientContext) throws -> [Symbol?] { context.inputs.map { _ in nil } }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 6 * inputs[1].shape.count, inputs, outputs)
+  }
+
+  /// Inputs: moments [2,C], running mean [C], running variance [C], batches counted (int64).
+  func phases(_ operands: Operands) -> [Phase] {
+    let moments = operands.inputs[0].floats
+    let (mean, variance) = (operands.inputs[1].floats, operands.inputs[2].floats)
+    let batches = operands.inputs[3].address.assumingMemoryBound(to: Int64.self)
+    let channels = operands.inputs[1].shape.count
+    let unbiased = Float(Double(rows) / Double(max(1, rows - 1)))
+    return [
+      Phase(chunks: 1) { _, _ in
+        for c in 0..<channels {
+          mean[c] += Self.momentum * (moments[c] - mean[c])
+          variance[c] += Self.momentum * (moments[channels + c] * unbiased - variance[c])
+        }
+        batches[0] += 1
+      }
+    ]
+  }
+}
+
+/// The trained and kept tensors of one batch norm.
+public struct BatchNormVariables {
+  let weight, bias, runningMean, runningVariance, batches: Symbol
+
+  /// Declares `prefix.weight`, `.bias`, `.running_mean`, `.running_var` and `.num_batches_tracked`.
+  public init(_ graph: Graph, _ prefix: String, channels: Int) {
+    let type = TensorType([channels])
+    func declare(_ name: String, _ role: Variable.Role, _ value: Float) -> Symbol {
+      graph.variable(Variable("\(prefix).\(name)", type, role, start: .constant(value)))
+    }
+    weight = declare("weight", .parameter(decays: false), 1)
+    bias = declare("bias", .parameter(decays: false), 0)
+    runningMean = declare("running_mean", .state, 0)
+    runningVariance = declare("running_var", .state, 1)
+    batches = graph.variable(
+      Variable("\(prefix).num_batches_tracked", TensorType([], .int64), .state, start: .constant(0)))
+  }
+}
+
+extension Symbol {
+  /// Batch norm over all axes but the last, then ReLU where asked: with the batch's own moments in training, which move the
+  /// running ones, and with the running ones otherwise.
+  public func batchNorm(_ variables: BatchNormVariables, relu: Bool, isTraining: Bool) throws -> Symbol {
+    let (weight, bias) = (variables.weight, variables.bias)
+    let coefficients: Symbol
+    if isTraining {
+      let moments = try graph.apply(BatchMoments(), [self])[0]
+      _ = try graph.apply(
+        RunningStatistics(rows: shape.rows), [moments, variables.runningMean, variables.runningVariance, variables.batches])
+      coefficients = try graph.apply(BatchNormCoefficients(), [weight, bias, moments])[0]
+    } else {
+      coefficients = try graph.apply(
+        BatchNormCoefficients(), [weight, bias, variables.runningMean, variables.runningVariance])[0]
+    }
+    return try graph.apply(BatchNorm(relu: relu, isTraining: isTraining), [self, coefficients, weight, bias])[0]
+  }
+}

@@ -1,0 +1,48 @@
+import Graphs
+
+/// Axes in another order: axis i of the output is axis `axes[i]` of the input.
+struct Permutation: Operation {
+  let axes: [Int]
+  var name: String { "permutation" }
+
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+    guard axes.sorted() == Array(0..<inputs[0].shape.rank) else { throw misfit(self, inputs, "\(axes) are not its axes") }
+    return [TensorType(Shape(axes.map { inputs[0].shape[$0] }), inputs[0].element)]
+  }
+
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+    [try context.gradients[0]?.permuted(axes.indices.map { axis in axes.firstIndex(of: axis) ?? axis })]
+  }
+
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, inputs, outputs) }
+
+  func phases(_ operands: Operands) -> [Phase] {
+    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (input, output) = (operands.inputs[0].shape, operands.outputs[0].shape)
+    var strides = [Int](repeating: 1, count: input.rank)
+    for axis in stride(from: input.rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * input[axis + 1] }
+    let steps = axes.map { strides[$0] }
+    let columns = output.channels
+    let column = steps.last ?? 1
+    return [
+      Phase.ranges(output.rows, grain: elementGrain / columns) { rows in
+        for row in rows {
+          var (rest, offset) = (row, 0)
+          var axis = steps.count - 2
+          while axis >= 0 {
+            let extent = output.dimensions[axis]
+            offset += rest % extent * steps[axis]
+            rest /= extent
+            axis -= 1
+          }
+          for k in 0..<columns { target[row * columns + k] = source[offset + k * column] }
+        }
+      }
+    ]
+  }
+}
+
+extension Symbol {
+  /// Axes in the order `axes`.
+  public func permuted(_ axes: [Int]) throws -> Symbol { try graph.apply(Permutation(axes: axes), [self])[0] }
+}

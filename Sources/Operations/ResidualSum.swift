@@ -1,0 +1,46 @@
+import CKernels
+import Graphs
+
+/// The end of a residual block (He et al. 2016): max(0, a + b). Either side may be a batch norm still to be applied.
+public struct ResidualSum: Operation {
+  public var name: String { "residual-sum" }
+
+  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+    guard inputs[0] == inputs[1] else { throw misfit(self, inputs, "both sides take one shape") }
+    return [inputs[0]]
+  }
+
+  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+    guard let arriving = context.gradients[0] else { return [nil, nil] }
+    let masked = try arriving.graph.apply(Activation.Gradient(function: .relu), [arriving, context.outputs[0]])[0]
+    return [masked, masked]
+  }
+
+  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 2 * inputs[0].shape.count, inputs, outputs)
+  }
+
+  public func absorbs(_ producer: any Operation, at input: Int) -> Bool { (producer as? BatchNorm)?.relu == false }
+
+  public func phases(_ operands: Operands) -> [Phase] {
+    func side(_ operand: Operand) -> (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>?) {
+      operand.deferred.map { ($0.inputs[0].floats, $0.inputs[1].floats) } ?? (operand.floats, nil)
+    }
+    let (a, scaleA) = side(operands.inputs[0])
+    let (b, scaleB) = side(operands.inputs[1])
+    let y = operands.outputs[0].floats
+    let c = operands.outputs[0].shape.channels
+    return [
+      Phase.ranges(operands.outputs[0].shape.rows, grain: elementGrain / c) { rows in
+        let offset = rows.lowerBound * c
+        dms_residual(
+          a + offset, scaleA, scaleA.map { $0 + c }, b + offset, scaleB, scaleB.map { $0 + c }, rows.count, c, y + offset)
+      }
+    ]
+  }
+}
+
+extension Symbol {
+  /// max(0, self + other).
+  public func residualSum(_ other: Symbol) throws -> Symbol { try graph.apply(ResidualSum(), [self, other])[0] }
+}

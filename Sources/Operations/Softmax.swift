@@ -1,0 +1,61 @@
+import Glibc
+import Graphs
+
+/// exp(x) divided by its sum over the last axis, the largest element first taken away.
+struct Softmax: Operation {
+  var name: String { "softmax" }
+  var overwrites: Int? { 0 }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+    guard let arriving = context.gradients[0] else { return [nil] }
+    return try arriving.graph.apply(Gradient(), [arriving, context.outputs[0]])
+  }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 5 * inputs[0].shape.count, inputs, outputs) }
+
+  func phases(_ operands: Operands) -> [Phase] {
+    let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let columns = operands.inputs[0].shape.channels
+    return [
+      Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, 2048 / columns)) { rows in
+        for row in rows {
+          let (from, to) = (x + row * columns, y + row * columns)
+          var top = from[0]
+          for k in 1..<max(1, columns) { top = max(top, from[k]) }
+          var sum: Float = 0
+          for k in 0..<columns {
+            to[k] = exp(from[k] - top)
+            sum += to[k]
+          }
+          for k in 0..<columns { to[k] /= sum }
+        }
+      }
+    ]
+  }
+
+  /// y * (g - sum(g * y)).
+  struct Gradient: Operation {
+    var name: String { "softmax-gradient" }
+    func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+    func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 4 * inputs[0].shape.count, inputs, outputs) }
+    func phases(_ operands: Operands) -> [Phase] {
+      let (arriving, y, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
+      let columns = operands.inputs[0].shape.channels
+      return [
+        Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, 4096 / columns)) { rows in
+          for row in rows {
+            let offset = row * columns
+            var sum: Float = 0
+            for k in offset..<offset + columns { sum += arriving[k] * y[k] }
+            for k in offset..<offset + columns { target[k] = y[k] * (arriving[k] - sum) }
+          }
+        }
+      ]
+    }
+  }
+}
+
+extension Symbol {
+  /// Softmax over the last axis.
+  public func softmax() throws -> Symbol { try graph.apply(Softmax(), [self])[0] }
+}
