@@ -4,7 +4,7 @@ import Graphs
 /// Batch norm (Ioffe and Szegedy 2015), with an optional ReLU, over channels-last maps.
 ///
 /// It is three operations. `BatchMoments` measures the batch; `BatchNormCoefficients` turns moments, weight and bias into
-/// a scale and a shift a channel; `BatchNorm` applies them, and waits with that until a consumer loads the value. The
+/// scale, bias and mean of each channel; `BatchNorm` applies them, and waits with that until a consumer loads the value. The
 /// gradient rule of `BatchNorm` accounts for the moments' dependence on the map, so theirs is empty.
 public struct BatchNorm: Operation {
   /// Whether negative results become zero.
@@ -15,7 +15,7 @@ public struct BatchNorm: Operation {
   public var name: String { "batch-norm" }
   public var isDeferrable: Bool { true }
 
-  /// Inputs: map [N,H,W,C], coefficients [4,C] (scale, shift, mean, inverse deviation), weight [C], bias [C].
+  /// Inputs: map [N,H,W,C], coefficients [4,C] (scale, bias, mean, inverse deviation), weight [C], bias [C].
   public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     let channels = inputs[0].shape.channels
     guard inputs[1].shape == [4, channels], inputs[2].shape == [channels], inputs[3].shape == [channels] else {
@@ -29,7 +29,7 @@ public struct BatchNorm: Operation {
     guard isTraining else { throw Failure(.usage, "\(name): no gradient in evaluation") }
     let (x, coefficients) = (context.inputs[0], context.inputs[1])
     let sums = try x.graph.apply(Sums(relu: relu), [arriving, x, coefficients])
-    let dx = try x.graph.apply(Gradient(relu: relu), [arriving, x, sums[2]])[0]
+    let dx = try x.graph.apply(Gradient(relu: relu), [arriving, x, coefficients, sums[2]])[0]
     return [dx, nil, sums[0], sums[1]]
   }
 
@@ -39,11 +39,12 @@ public struct BatchNorm: Operation {
 
   public func phases(_ operands: Operands) -> [Phase] {
     let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
-    let (scale, channels) = (operands.inputs[1].floats, operands.inputs[0].shape.channels)
+    let channels = operands.inputs[0].shape.channels
+    let norm = dms_norm(operands.inputs[1])
     return [
       Phase.ranges(operands.inputs[0].shape.rows, grain: elementGrain / channels) { [relu] rows in
         let offset = rows.lowerBound * channels
-        dms_affine(x + offset, scale, scale + channels, rows.count, channels, relu ? 1 : 0, y + offset)
+        withUnsafePointer(to: norm) { dms_normalise(x + offset, $0, rows.count, channels, relu ? 1 : 0, y + offset) }
       }
     ]
   }
@@ -59,44 +60,41 @@ struct BatchMoments: Operation {
   }
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
     let channels = inputs[0].shape.channels
-    return Workspace(shared: Rows(inputs[0].shape).chunks * 2 * channels * 4)
+    return Workspace(shared: Rows(inputs[0].shape).chunks * 2 * channels * 8)
   }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (x, result) = (operands.inputs[0].floats, operands.outputs[0].floats)
-    let partial = operands.workspace.assumingMemoryBound(to: Float.self)
+    let partial = operands.workspace.assumingMemoryBound(to: Double.self)
     let rows = Rows(operands.inputs[0].shape)
     let channels = rows.channels
     return [
-      Phase(chunks: rows.chunks) { chunk, _ in
-        let range = rows.range(chunk)
-        let mean = partial + chunk * 2 * channels
-        dms_moments(x + range.lowerBound * channels, range.count, channels, mean, mean + channels)
+      // Differences from the first row keep the squares small (Chan, Golub and LeVeque 1983).
+      rows.phase { chunk, range, span in
+        let sums = partial + chunk * 2 * channels + span.lowerBound
+        dms_moments(
+          x + range.lowerBound * channels, x, range.count, channels, span.lowerBound, span.count, sums, sums + channels)
       },
-      // Chunks are joined in order, in double precision (Chan, Golub and LeVeque 1983).
       Phase.ranges(channels, grain: 64) { range in
         for channel in range {
-          var (count, mean, squares) = (0.0, 0.0, 0.0)
+          var (sum, squares) = (0.0, 0.0)
           for chunk in 0..<rows.chunks {
-            let part = Double(rows.range(chunk).count)
-            let difference = Double(partial[chunk * 2 * channels + channel]) - mean
-            squares += Double(partial[(chunk * 2 + 1) * channels + channel])
-            squares += difference * difference * count * part / (count + part)
-            count += part
-            mean += difference * part / count
+            sum += partial[chunk * 2 * channels + channel]
+            squares += partial[(chunk * 2 + 1) * channels + channel]
           }
-          result[channel] = Float(mean)
-          result[channels + channel] = Float(squares / count)
+          let mean = sum / Double(rows.count)
+          result[channel] = Float(Double(x[channel]) + mean)
+          result[channels + channel] = Float(max(0, squares / Double(rows.count) - mean * mean))
         }
       },
     ]
   }
 }
 
-/// Moments [2,C] (or running mean and variance), weight, bias -> [4,C]: scale, shift, mean, inverse deviation.
+/// Moments [2,C] (or running mean and variance), weight, bias -> [4,C]: scale, bias, mean, inverse deviation.
 struct BatchNormCoefficients: Operation {
   /// Added to the variance, as PyTorch does.
-  static let epsilon: Float = 1e-5
+  static let epsilon = 1e-5
   var name: String { "batch-norm-coefficients" }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType([4, inputs[0].shape.channels])] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] { context.inputs.map { _ in nil } }
@@ -114,9 +112,9 @@ struct BatchNormCoefficients: Operation {
     return [
       Phase.ranges(channels, grain: 1024) { range in
         for c in range {
-          let inverse = 1 / (variance[c] + Self.epsilon).squareRoot()
+          let inverse = Float(1 / (Double(variance[c]) + Self.epsilon).squareRoot())
           result[c] = weight[c] * inverse
-          result[channels + c] = bias[c] - mean[c] * weight[c] * inverse
+          result[channels + c] = bias[c]
           result[2 * channels + c] = mean[c]
           result[3 * channels + c] = inverse
         }
@@ -156,6 +154,14 @@ struct RunningStatistics: Operation {
         batches[0] += 1
       }
     ]
+  }
+}
+
+extension dms_norm {
+  /// The rows of coefficients [4,C].
+  init(_ coefficients: Operand) {
+    let (rows, channels) = (coefficients.floats, coefficients.shape.channels)
+    self.init(scale: rows, bias: rows + channels, mean: rows + 2 * channels, inverse: rows + 3 * channels)
   }
 }
 

@@ -23,21 +23,27 @@ public struct ResidualSum: Operation {
   public func absorbs(_ producer: any Operation, at input: Int) -> Bool { (producer as? BatchNorm)?.relu == false }
 
   public func phases(_ operands: Operands) -> [Phase] {
-    func side(_ operand: Operand) -> (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>?) {
-      operand.deferred.map { ($0.inputs[0].floats, $0.inputs[1].floats) } ?? (operand.floats, nil)
+    func side(_ operand: Operand) -> (UnsafeMutablePointer<Float>, dms_norm?) {
+      operand.deferred.map { ($0.inputs[0].floats, dms_norm($0.inputs[1])) } ?? (operand.floats, nil)
     }
-    let (a, scaleA) = side(operands.inputs[0])
-    let (b, scaleB) = side(operands.inputs[1])
+    let (a, normA) = side(operands.inputs[0])
+    let (b, normB) = side(operands.inputs[1])
     let y = operands.outputs[0].floats
     let c = operands.outputs[0].shape.channels
     return [
       Phase.ranges(operands.outputs[0].shape.rows, grain: elementGrain / c) { rows in
         let offset = rows.lowerBound * c
-        dms_residual(
-          a + offset, scaleA, scaleA.map { $0 + c }, b + offset, scaleB, scaleB.map { $0 + c }, rows.count, c, y + offset)
+        withNorm(normA) { na in
+          withNorm(normB) { nb in dms_residual(a + offset, na, b + offset, nb, rows.count, c, y + offset) }
+        }
       }
     ]
   }
+}
+
+/// Lends a pointer to coefficients, or nil where there are none.
+private func withNorm(_ norm: dms_norm?, _ body: (UnsafePointer<dms_norm>?) -> Void) {
+  if let norm { withUnsafePointer(to: norm) { body($0) } } else { body(nil) }
 }
 
 extension Symbol {
