@@ -1,0 +1,87 @@
+import CMPI
+import Foundation
+import Tensors
+
+/// The ranks of an MPI job.
+public final class MPI: Communicator {
+  public let rank: Int
+  public let size: Int
+  public let host: String
+  public let library: String
+
+  /// Variables that launchers set for the processes they start: Open MPI, MPICH and Intel MPI (Hydra), PMIx, Slurm's PMI-2.
+  private static let marks = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS"]
+
+  /// The communicator that fits how this process was started: MPI under a launcher, a single process otherwise.
+  public static func open() throws -> any Communicator {
+    let environment = ProcessInfo.processInfo.environment
+    return marks.contains { environment[$0] != nil } ? try MPI() : SingleProcess()
+  }
+
+  private init() throws {
+    func check(_ code: Int32, _ call: String) throws {
+      guard code == 0 else { throw Failure(.run, "MPI \(call) failed: \(Self.describe(code))") }
+    }
+    try check(dms_mpi_start(), "initialisation")
+    var (rank, size): (Int32, Int32) = (0, 1)
+    try check(dms_mpi_place(&rank, &size), "rank")
+    (self.rank, self.size) = (Int(rank), Int(size))
+    host = try Self.text(512) { try check(dms_mpi_host($0), "host name") }
+    library = try Self.text(8192) { try check(dms_mpi_library($0), "version") }
+      .split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map(String.init) ?? "MPI"
+  }
+
+  private static func text(_ capacity: Int, _ body: (UnsafeMutablePointer<CChar>) throws -> Void) rethrows -> String {
+    let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: capacity)
+    buffer.initialize(repeating: 0, count: capacity)
+    defer { buffer.deallocate() }
+    try body(buffer)
+    return String(cString: buffer)
+  }
+
+  private static func describe(_ code: Int32) -> String { text(1024) { dms_mpi_error(code, $0) } }
+
+  private func check(_ code: Int32, _ call: String) throws {
+    guard code == 0 else { throw Failure(.run, "\(place)MPI \(call) failed: \(Self.describe(code))") }
+  }
+
+  public func barrier() throws { try check(dms_mpi_barrier(), "barrier") }
+
+  public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
+    try check(dms_mpi_broadcast(bytes.baseAddress, bytes.count, Int32(root)), "broadcast of \(bytes.count) bytes")
+  }
+
+  public func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
+    try check(dms_mpi_sum_floats(values.baseAddress, values.count), "sum of \(values.count) floats")
+  }
+
+  public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
+    try check(dms_mpi_sum_doubles(values.baseAddress, values.count), "sum of \(values.count) doubles")
+  }
+
+  public func maximum(_ value: Int) throws -> Int {
+    var result = Int64(value)
+    try check(dms_mpi_maximum(&result, 1), "maximum")
+    return Int(result)
+  }
+
+  public func allGather(_ bytes: Data) throws -> [Data] {
+    var count = Int32(bytes.count)
+    var counts = [Int32](repeating: 0, count: size)
+    try check(dms_mpi_all_gather(&count, 4, &counts), "gather")
+    var offsets = [Int32](repeating: 0, count: size)
+    for i in 1..<max(1, size) { offsets[i] = offsets[i - 1] + counts[i - 1] }
+    var all = [UInt8](repeating: 0, count: max(1, counts.reduce(0) { $0 + Int($1) }))
+    try bytes.withUnsafeBytes { raw in
+      try check(dms_mpi_all_gather_parts(raw.baseAddress, count, &all, counts, offsets), "gather")
+    }
+    return (0..<size).map { Data(all[Int(offsets[$0])..<Int(offsets[$0] + counts[$0])]) }
+  }
+
+  public func abort(_ code: Int32) -> Never {
+    dms_mpi_abort(code)
+    exit(code)
+  }
+
+  public func close() { _ = dms_mpi_stop() }
+}
