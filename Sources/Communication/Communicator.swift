@@ -84,4 +84,7 @@ extension Communicator {
 public struct Agreed: Error {
   /// What went wrong, with the rank it went wrong on.
   public let failure: Failure
+
+  /// A failure that all ranks have agreed on or come to by themselves.
+  public init(failure: Failure) { self.failure = failure }
 }

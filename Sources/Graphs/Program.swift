@@ -149,15 +149,13 @@ public final class Program: TeamWork, @unchecked Sendable {
     }
     self.inputs = inputs
     self.outputs = try outputs.mapValues { try operand($0.id) }
-    prepareUnlessEmpty()
+    prepare()
   }
 
   private static func isConstant(_ graph: Graph, _ symbol: Int) -> Bool {
     if symbol >= 0, case .constant = graph.origins[symbol] { return true }
     return false
   }
-
-  private func prepareUnlessEmpty() { if !preparing.isEmpty { prepare() } }
 
   /// Computes what depends on variables alone; to be called after they change. Nothing to do unless compiled with `folding`.
   public func prepare() {
@@ -202,6 +200,12 @@ public final class Program: TeamWork, @unchecked Sendable {
       precondition($0.count == values.count, "input \(name) takes \($0.count) values, not \(values.count)")
       _ = $0.update(fromContentsOf: values)
     }
+  }
+
+  /// Lets `body` fill input `name` byte by byte, for inputs that are not float32.
+  public func fillBytes(_ name: String, _ body: (UnsafeMutableRawBufferPointer) -> Void) {
+    guard let operand = inputs[name] else { return }
+    body(UnsafeMutableRawBufferPointer(start: operand.address, count: operand.type.byteCount))
   }
 
   /// The value of output `name` after a run.

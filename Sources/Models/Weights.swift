@@ -57,3 +57,22 @@ extension Variables {
     }
   }
 }
+
+/// Files of weights, looked at before a run begins.
+public enum Weights {
+  /// Refuses trunk weights whose tensors do not fit `network`.
+  public static func check(_ path: String, _ network: DMSNet) throws {
+    let file = try Safetensors(path: path)
+    let graph = try network.inference(pairs: 1, height: 64, width: 64).graph
+    var matches = 0
+    for variable in graph.variables where variable.name.hasPrefix("trunk.") {
+      let name = String(variable.name.dropFirst("trunk.".count))
+      guard let entry = file.entries[name] else { continue }
+      guard entry.type.shape == variable.fileShape else {
+        throw Failure(.data, "\(path): tensor \(name) has shape \(entry.type.shape), the model's is \(variable.fileShape)")
+      }
+      matches += 1
+    }
+    guard matches > 0 else { throw Failure(.data, "\(path): none of its tensors is the trunk's (torchvision's names were expected)") }
+  }
+}

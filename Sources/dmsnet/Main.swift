@@ -2,21 +2,60 @@ import ArgumentParser
 import Foundation
 import Training
 
+/// The program: one file a command.
 @main
 struct Main: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "dmsnet", abstract: "Trains DMS-Net on paired fundus photographs over MPI.", subcommands: [Check.self])
+    commandName: "dmsnet", abstract: "Trains DMS-Net on paired fundus photographs over MPI.", version: Environment.version,
+    subcommands: [Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Doctor.self])
 
-  /// Runs the command; every failure becomes one line and an exit code.
+  /// Runs the command. Every failure becomes one line and an exit code; where all ranks know of it, rank 0 alone speaks.
   static func main() {
     do {
-      var command = try parseAsRoot()
+      Processor.mend()
+      var command = try parseAsRoot(ConfigurationFile.expand(Array(CommandLine.arguments.dropFirst())))
       try command.run()
+      Job.communicator?.close()
+    } catch let agreed as Agreed {
+      finish(agreed.failure, speaks: Job.communicator?.rank ?? 0 == 0)
     } catch let failure as Failure {
-      FileHandle.standardError.write(Data("dmsnet: error: \(failure)\n".utf8))
-      Foundation.exit(failure.kind.rawValue)
+      guard let communicator = Job.communicator, communicator.size > 1 else { finish(failure, speaks: true) }
+      // The other ranks do not know yet: they are ended.
+      say(Failure(failure.kind, communicator.place + failure.message, hint: failure.hint))
+      communicator.abort(failure.kind.rawValue)
     } catch {
-      exit(withError: error)
+      let code = exitCode(for: error)
+      if code == .success { exit(withError: error) }
+      finish(Failure(.usage, message(for: error)), speaks: isFirstRank)
     }
+  }
+
+  /// Whether this process is the launcher's rank 0, or was not launched; for errors before MPI is there.
+  private static var isFirstRank: Bool {
+    let environment = ProcessInfo.processInfo.environment
+    return ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].compactMap { environment[$0] }.first.map { $0 == "0" } ?? true
+  }
+
+  private static func say(_ failure: Failure) {
+    FileHandle.standardError.write(Data("dmsnet: error: \(failure)\n".utf8))
+  }
+
+  private static func finish(_ failure: Failure, speaks: Bool) -> Never {
+    if speaks { say(failure) }
+    Job.communicator?.close()
+    Foundation.exit(failure.kind.rawValue)
+  }
+}
+
+/// The MPI job this process is part of.
+enum Job {
+  // Unsafe but sound: set once by the main thread, which alone reads it.
+  nonisolated(unsafe) private(set) static var communicator: (any Communicator)?
+
+  /// Joins the job.
+  static func join() throws -> any Communicator {
+    let joined = try MPI.open()
+    communicator = joined
+    return joined
   }
 }

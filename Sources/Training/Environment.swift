@@ -1,0 +1,23 @@
+import Foundation
+
+/// What a run ran on, for `environment.json`.
+public enum Environment {
+  /// The program's version.
+  public static let version = "0.1.0"
+
+  /// The processor's own name.
+  public static var processor: String {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") || $0.hasPrefix("CPU part") }
+    return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+  }
+
+  /// Version, ranks and their hosts, threads, processor and libraries.
+  public static func describe(_ communicator: any Communicator, threads: Int) throws -> [String: Any] {
+    let hosts = try communicator.allGather(Data(communicator.host.utf8)).map { String(decoding: $0, as: UTF8.self) }
+    return [
+      "version": version, "ranks": communicator.size, "hosts": hosts, "threads": threads, "processor": processor,
+      "mpi": communicator.library, "blas": Library.blas,
+    ]
+  }
+}

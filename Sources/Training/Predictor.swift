@@ -1,0 +1,57 @@
+import Foundation
+
+/// Runs the network over patients, shared out among ranks.
+public struct Predictor {
+  /// Pairs of one evaluation batch. A whole batch is one rank's, so no bit depends on how many ranks there are.
+  public static let batch = 8
+
+  private let replica: Replica
+  private let communicator: any Communicator
+  private let workers: Int
+
+  /// A predictor over a replica.
+  public init(_ replica: Replica, _ communicator: any Communicator, workers: Int) {
+    (self.replica, self.communicator, self.workers) = (replica, communicator, workers)
+  }
+
+  /// The probabilities [N,K] of `patients` (places in `dataset`), on every rank. `progress` hears of pairs done on this rank.
+  public func probabilities(_ dataset: Dataset, _ patients: [Int], progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
+    let (rank, ranks, size) = (communicator.rank, communicator.size, Self.batch)
+    let count = (patients.count + size - 1) / size
+    let own = Array(stride(from: rank, to: count, by: ranks))
+    let loader = Loader(
+      dataset, Preparation(height: replica.size.height, width: replica.size.width), augmentation: nil, workers: workers
+    ) { index in
+      guard index < own.count else { return nil }
+      return (own[index] * size..<min(patients.count, (own[index] + 1) * size)).map {
+        Example(patient: patients[$0], epoch: 0, position: $0)
+      }
+    }
+    let mine = try communicator.together {
+      var result: [Float] = []
+      var done = 0
+      while let batch = try loader.next() {
+        let program = try replica.inference(pairs: batch.examples.count)
+        program.fill("images") { batch.normalise(into: $0) }
+        program.run()
+        result += program.output("logits")?.values.map { Float(1 / (1 + exp(-Double($0)))) } ?? []
+        done += batch.examples.count
+        progress(done, own.count * size)
+      }
+      return result
+    }
+    let all = try communicator.allGather(mine.withUnsafeBytes { Data($0) }).map { data in
+      data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    }
+    let labels = replica.network.configuration.labels
+    var result: [Float] = []
+    var taken = [Int](repeating: 0, count: ranks)
+    for index in 0..<count {
+      let values = min(size, patients.count - index * size) * labels
+      let rank = index % ranks
+      result += all[rank][taken[rank]..<taken[rank] + values]
+      taken[rank] += values
+    }
+    return result
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+
+/// What a run tells people on standard error: one moving line on a terminal, plain lines elsewhere; rank 0 alone talks.
+public final class Progress {
+  private let isSpeaking: Bool
+  private let isTerminal = isatty(2) == 1
+  private let log: ((String) -> Void)?
+  private var started = Date()
+  private var spoken = Date.distantPast
+  private var (first, total) = (0, 0)
+  private var isLineOpen = false
+
+  /// Seconds between plain lines.
+  private static let interval = 10.0
+
+  /// `log` hears every full line.
+  public init(isSpeaking: Bool, log: ((String) -> Void)? = nil) { (self.isSpeaking, self.log) = (isSpeaking, log) }
+
+  /// A full line.
+  public func say(_ line: String) {
+    guard isSpeaking else { return }
+    put((isLineOpen ? "\r\u{1B}[K" : "") + line + "\n")
+    isLineOpen = false
+    log?(line)
+  }
+
+  private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+
+  /// Steps begin at `step` of `total`.
+  func begin(at step: Int, of total: Int) {
+    (first, self.total, started) = (step, total, Date())
+  }
+
+  /// A step is done.
+  func step(_ step: Int, loss: Double, pairs: Int, seconds: Double) {
+    guard isSpeaking else { return }
+    let now = Date()
+    guard isTerminal || now.timeIntervalSince(spoken) >= Self.interval || step == total else { return }
+    spoken = now
+    let left = now.timeIntervalSince(started) / Double(max(1, step - first)) * Double(total - step)
+    let line = "step \(step)/\(total)  loss \(String(format: "%.4f", loss))  "
+      + "\(String(format: "%.1f", Double(pairs) / seconds)) pairs/s  \(Self.duration(left)) left"
+    if isTerminal {
+      put("\r\u{1B}[K" + line)
+      isLineOpen = true
+    } else {
+      say(line)
+    }
+  }
+
+  /// An epoch was evaluated.
+  func epoch(_ epoch: Int, of epochs: Int, _ report: Report, isBest: Bool, isLast: Bool) {
+    let measures = Dictionary(uniqueKeysWithValues: report.evaluation.measures().map { ($0.key, $0.value) })
+    func text(_ key: String) -> String { (measures[key] ?? nil).map { String(format: "%.4f", $0) } ?? "-" }
+    say("epoch \(epoch)/\(epochs)  kappa \(text("kappa"))  recall \(text("recall"))  accuracy \(text("accuracy"))  auc \(text("auc"))"
+      + (isBest ? "  best" : ""))
+    if isLast { say(report.table) }
+  }
+
+  /// For example "2:05:09" or "4:30".
+  public static func duration(_ seconds: Double) -> String {
+    let whole = Int(max(0, seconds.isFinite ? seconds : 0))
+    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
+    return hours > 0 ? String(format: "%d:%02d:%02d", hours, minutes, rest) : String(format: "%d:%02d", minutes, rest)
+  }
+}
+
+/// Time by share of a step.
+struct Stopwatch {
+  private(set) var laps: [String: Double] = [:]
+  private var last = DispatchTime.now()
+
+  /// Seconds since the start.
+  var total: Double { laps.values.reduce(0, +) }
+
+  /// Adds the time since the last lap to `share`.
+  mutating func lap(_ share: String) {
+    let now = DispatchTime.now()
+    laps[share, default: 0] += Double(now.uptimeNanoseconds - last.uptimeNanoseconds) / 1e9
+    last = now
+  }
+}

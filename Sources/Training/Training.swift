@@ -1,4 +1,0 @@
-@_exported import Communication
-@_exported import Fundus
-@_exported import Metrics
-@_exported import Models
