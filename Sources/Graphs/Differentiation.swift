@@ -34,10 +34,17 @@ extension Graph {
     var result: [(variable: Variable, gradient: Symbol)] = []
     for (id, origin) in origins.enumerated() {
       if case .variable(let variable) = origin, variable.isParameter, let gradient = gradients[id] {
-        result.append((variable, gradient))
+        // A gradient gets memory of its own, so it must be the output of a node that writes, and of one variable alone.
+        let isOwn = producer(gradient.id).map { isWritten($0) } ?? false && !result.contains { $0.gradient.id == gradient.id }
+        result.append((variable, isOwn ? gradient : try add(gradient, constant(0, gradient.shape))))
       }
     }
     return result.sorted { $0.gradient.id < $1.gradient.id }
+  }
+
+  private func isWritten(_ node: Int) -> Bool {
+    let application = nodes[node]
+    return application.operation.views(application.inputs.map { types[$0] }, application.outputs.map { types[$0] }) == nil
   }
 
   private func accumulate(_ earlier: Symbol, _ newer: Symbol, add: (Symbol, Symbol) throws -> Symbol) throws -> Symbol {

@@ -19,7 +19,7 @@ struct Main: ParsableCommand {
     } catch let agreed as Agreed {
       finish(agreed.failure, speaks: Job.communicator?.rank ?? 0 == 0)
     } catch let failure as Failure {
-      guard let communicator = Job.communicator, communicator.size > 1 else { finish(failure, speaks: true) }
+      guard let communicator = Job.communicator, communicator.size > 1 else { finish(failure, speaks: isFirstRank) }
       // The other ranks do not know yet: they are ended.
       say(Failure(failure.kind, communicator.place + failure.message, hint: failure.hint))
       communicator.abort(failure.kind.rawValue)

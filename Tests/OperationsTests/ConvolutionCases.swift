@@ -1,0 +1,30 @@
+import Operations
+
+extension OperationCase {
+  /// (images, height, width, inputs, outputs, kernel, stride, padding)
+  private static let geometries = [
+    (2, 7, 7, 8, 16, 1, 1, 0), (1, 9, 6, 5, 7, 1, 2, 0), (2, 8, 8, 4, 6, 3, 1, 1), (3, 7, 9, 16, 16, 3, 1, 1),
+    (2, 9, 7, 3, 8, 3, 2, 1), (2, 15, 13, 3, 5, 7, 2, 3), (1, 6, 5, 2, 1, 7, 1, 3), (1, 12, 12, 70, 33, 3, 1, 1),
+    (2, 14, 14, 64, 96, 1, 1, 0), (1, 5, 5, 130, 20, 3, 2, 1), (1, 4, 4, 3, 4, 2, 3, 0), (2, 2, 2, 32, 48, 3, 1, 1),
+  ]
+
+  static let convolutions: [OperationCase] = geometries.map { n, h, w, inputs, outputs, kernel, stride, padding in
+    OperationCase(
+      name: "convolution \(kernel)x\(kernel) stride \(stride) padding \(padding)",
+      shapes: [[n, h, w, inputs], [kernel, kernel, inputs, outputs]], tolerance: 1e-4,
+      build: { try $1[0].convolution($1[1], stride: stride, padding: padding) }
+    ) { x in
+      Reference([n, (h + 2 * padding - kernel) / stride + 1, (w + 2 * padding - kernel) / stride + 1, outputs]) { at in
+        var sum = 0.0
+        for i in 0..<kernel {
+          for j in 0..<kernel {
+            let (row, column) = (at[1] * stride - padding + i, at[2] * stride - padding + j)
+            guard (0..<h).contains(row), (0..<w).contains(column) else { continue }
+            for k in 0..<inputs { sum += x[0][[at[0], row, column, k]] * x[1][[i, j, k, at[3]]] }
+          }
+        }
+        return sum
+      }
+    }
+  }
+}
