@@ -1,3 +1,118 @@
+import Glibc
+import Graphs
+import Operations
 import Testing
 
-import Graphs
+struct ProgramTests {
+  /// A random graph of element-wise operations, splits and joins over one shape, with many values alive at once.
+  private func randomGraph(_ seed: UInt64) throws -> (graph: Graph, outputs: [String: Symbol], reference: ([Float]) -> [Float]) {
+    var stream = CounterRandom(seed: seed).stream(.test)
+    let graph = Graph()
+    let count = 8
+    var symbols = [graph.input("x", TensorType([2, count]))]
+    var functions: [@Sendable ([Float]) -> [Float]] = [{ $0 }]
+    for _ in 0..<25 {
+      let (i, j) = (stream.below(symbols.count), stream.below(symbols.count))
+      let (f, g) = (functions[i], functions[j])
+      switch stream.below(5) {
+      case 0:
+        symbols.append(try symbols[i].plus(symbols[j]))
+        functions.append { x in zip(f(x), g(x)).map { $0 + $1 } }
+      case 1:
+        symbols.append(try symbols[i].minus(symbols[j]))
+        functions.append { x in zip(f(x), g(x)).map { $0 - $1 } }
+      case 2:
+        symbols.append(try symbols[i].relu())
+        functions.append { x in f(x).map { max(0, $0) } }
+      case 3:
+        symbols.append(try symbols[i].scaled(by: 0.5))
+        functions.append { x in f(x).map { 0.5 * $0 } }
+      default:
+        let parts = try symbols[i].split(2)
+        symbols.append(try parts[1].concatenated([parts[0]], axis: 0))
+        functions.append { x in
+          let y = f(x)
+          return Array(y[count...] + y[..<count])
+        }
+      }
+    }
+    let last = functions[functions.count - 1]
+    return (graph, ["y": symbols[symbols.count - 1]], last)
+  }
+
+  @Test func sharedMemoryNeverMixesLivingValues() throws {
+    for seed in UInt64(0)..<60 {
+      let (graph, outputs, reference) = try randomGraph(seed)
+      let program = try Program(graph, outputs: outputs, variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
+      for round in 0..<2 {
+        let x = (0..<16).map { Float($0 * 7 % 5) - 2 + Float(round) }
+        program.set("x", x)
+        program.run()
+        #expect(program.output("y")?.values == reference(x), "seed \(seed), run \(round)")
+      }
+      #expect(program.arenaBytes.planned >= program.arenaBytes.lowerBound)
+    }
+  }
+
+  @Test func aChainNeedsTwoPlacesAtMost() throws {
+    let graph = Graph()
+    var x = graph.input("x", TensorType([1024]))
+    for _ in 0..<20 { x = try x.relu().scaled(by: 2) }
+    let program = try Program(graph, outputs: ["y": x], variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
+    #expect(program.arenaBytes.planned <= 2 * 4096)
+  }
+
+  /// Batch norm waits for its consumer where that can take it in; where it cannot, or the value is read, it runs.
+  @Test func deferralDoesNotChangeValues() throws {
+    func run(keepsNorm: Bool) throws -> [Float] {
+      let graph = Graph()
+      let x = graph.input("x", TensorType([2, 3, 3, 4]))
+      let norm = try x.batchNorm(BatchNormVariables(graph, "norm", channels: 4), relu: false, isTraining: true)
+      let y = try norm.residualSum(x)
+      let variables = try Variables(graph.variables)
+      variables.initialise(seed: 0)
+      let program = try Program(
+        graph, outputs: keepsNorm ? ["y": y, "norm": norm] : ["y": y], variables: variables, arena: Arena(),
+        team: ThreadTeam(count: 1))
+      #expect(program.steps.contains { $0.name == "batch-norm" } == keepsNorm)
+      program.set("x", (0..<72).map { Float($0 * 31 % 17) })
+      program.run()
+      return program.output("y")?.values ?? []
+    }
+    #expect(try run(keepsNorm: true) == run(keepsNorm: false))
+  }
+
+  @Test func whatDependsOnVariablesAloneIsFolded() throws {
+    let graph = Graph()
+    let w = graph.variable(Variable("w", TensorType([4]), .parameter(decays: true), start: .constant(3)))
+    let y = try graph.input("x", TensorType([4])).plus(w.times(w))
+    let variables = try Variables(graph.variables)
+    variables.initialise(seed: 0)
+    let program = try Program(
+      graph, outputs: ["y": y], variables: variables, arena: Arena(), team: ThreadTeam(count: 1), folding: true)
+    program.set("x", [0, 1, 2, 3])
+    program.run()
+    #expect(program.output("y")?.values == [9, 10, 11, 12])
+    variables.set(0, Tensor([4], [1, 1, 1, 1]))
+    program.run()
+    #expect(program.output("y")?.values == [9, 10, 11, 12], "folded values stay until they are prepared anew")
+    program.prepare()
+    program.run()
+    #expect(program.output("y")?.values == [1, 2, 3, 4])
+  }
+
+  @Test func variablesThatShareAGradientEachGetIt() throws {
+    let graph = Graph()
+    let a = graph.variable(Variable("a", TensorType([3]), .parameter(decays: true), start: .constant(1)))
+    let b = graph.variable(Variable("b", TensorType([3]), .parameter(decays: true), start: .constant(1)))
+    let loss = try a.residualSum(b).sum(axes: 0..<1, keepsAxes: true)
+    let gradients = try graph.differentiate(loss) { try $0.plus($1) }
+    let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
+    variables.initialise(seed: 0)
+    let program = try Program(
+      graph, outputs: ["loss": loss], gradients: gradients, variables: variables, arena: Arena(), team: ThreadTeam(count: 2))
+    program.run()
+    #expect(variables.gradientTensor(0).values == [1, 1, 1])
+    #expect(variables.gradientTensor(1).values == [1, 1, 1])
+  }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import Fundus
+import Testing
+
+struct SamplerTests {
+  @Test func everyPatientComesOnceAnEpochOnAnyNumberOfRanks() {
+    let sampler = Sampler(patients: Array(100..<123), batch: 5, seed: 3)
+    for ranks in [1, 2, 3, 7] {
+      for epoch in 0..<2 {
+        let order = sampler.order(epoch: epoch)
+        var seen: [Int] = []
+        for step in 0..<sampler.stepsPerEpoch {
+          for rank in 0..<ranks { seen += Sampler.share(sampler.positions(step: step), rank: rank, ranks: ranks).map { order[$0] } }
+        }
+        #expect(seen == order && Set(seen) == Set(100..<123))
+      }
+    }
+    #expect(sampler.order(epoch: 0) != sampler.order(epoch: 1))
+    #expect(sampler.stepsPerEpoch == 5 && Sampler(patients: Array(0..<23), batch: 5, seed: 0, dropLast: true).stepsPerEpoch == 4)
+    #expect(sampler.positions(step: 4).count == 3)
+  }
+}
+
+struct LoaderTests {
+  private func load(_ dataset: Dataset, workers: Int, flip: Float) throws -> [[Float]] {
+    let loader = Loader(
+      dataset, Preparation(height: 64, width: 64), augmentation: Augmentation(seed: 1, flip: flip), workers: workers
+    ) { index in
+      index < 4 ? (index * 2..<index * 2 + 2).map { Example(patient: $0, epoch: 0, position: $0) } : nil
+    }
+    var result: [[Float]] = []
+    while let batch = try loader.next() {
+      var images = [Float](repeating: 0, count: batch.examples.count * 2 * 64 * 64 * 3)
+      images.withUnsafeMutableBufferPointer { batch.normalise(into: $0) }
+      result.append(images + batch.labels + batch.eyeLabels)
+    }
+    return result
+  }
+
+  @Test func batchesDoNotDependOnTheNumberOfWorkers() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 8)
+    let one = try load(dataset, workers: 1, flip: 0.5)
+    #expect(one.count == 4)
+    #expect(try load(dataset, workers: 3, flip: 0.5) == one)
+  }
+
+  /// Mirroring a pair mirrors both pictures and lets the eyes change places, labels too.
+  @Test func aFlipSwapsTheEyes() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 8)
+    let plain = try load(dataset, workers: 1, flip: 0)[0]
+    let flipped = try load(dataset, workers: 1, flip: 1)[0]
+    let picture = 64 * 64 * 3
+    func pixel(_ batch: [Float], _ image: Int, _ y: Int, _ x: Int) -> Float { batch[image * picture + (y * 64 + x) * 3] }
+    for (y, x) in [(10, 20), (32, 5), (40, 50)] {
+      #expect(pixel(flipped, 0, y, x) == pixel(plain, 2, y, 63 - x))
+      #expect(pixel(flipped, 3, y, x) == pixel(plain, 1, y, 63 - x))
+    }
+    let labels = 4 * picture
+    #expect(Array(flipped[labels..<labels + 16]) == Array(plain[labels..<labels + 16]))
+    let eyes = labels + 16
+    #expect(Array(flipped[eyes..<eyes + 16]) == Array(plain[eyes + 16..<eyes + 32]))
+  }
+
+  @Test func aBadPictureSurfacesInItsBatch() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 8)
+    try Data("no picture".utf8).write(to: URL(fileURLWithPath: dataset.patients[3].right))
+    let loader = Loader(dataset, Preparation(height: 64, width: 64), augmentation: nil, workers: 2) { index in
+      index < 8 ? [Example(patient: index, epoch: 0, position: index)] : nil
+    }
+    for _ in 0..<3 { #expect(try loader.next() != nil) }
+    #expect(#expect(throws: Failure.self) { try loader.next() }?.message.contains("3_right.jpg") == true)
+  }
+}
+
+struct SynthesisTests {
+  @Test func aSeedGivesTheSameFilesOnAnyNumberOfThreads() throws {
+    let folder = try Folder()
+    for (name, threads) in [("a", 1), ("b", 3)] {
+      try Synthesis(patients: 5, seed: 9, size: 40, difficulty: 0.5, labelNoise: 0.2, format: .xlsx)
+        .write(to: "\(folder.path)/\(name)", threads: threads)
+    }
+    for name in ["annotations.xlsx"] + (0..<5).flatMap({ ["images/\($0)_left.jpg", "images/\($0)_right.jpg"] }) {
+      let files = ["a", "b"].map { FileManager.default.contents(atPath: "\(folder.path)/\($0)/\(name)") }
+      #expect(files[0] != nil && files[0] == files[1], "\(name)")
+    }
+  }
+
+  @Test func tablesOfBothKindsSayTheSameAndFollowTheRules() throws {
+    let folder = try Folder()
+    let (csv, xlsx) = (try synthesized(folder, patients: 60), try synthesized(folder, patients: 60, format: .xlsx))
+    #expect(csv.patients.map(\.labels) == xlsx.patients.map(\.labels) && csv.fingerprint == xlsx.fingerprint)
+    for patient in csv.patients {
+      let eyes = patient.eyeLabels.map { eye in Set(csv.labels.indices.filter { eye[$0] == 1 }.map { csv.labels[$0] }) }
+      #expect(Keywords.patient(eyes[0], eyes[1]) == Set(csv.labels.indices.filter { patient.labels[$0] == 1 }.map { csv.labels[$0] }))
+    }
+    #expect(#expect(throws: Failure.self) { try synthesized(folder, patients: 3) }?.kind == .output)
+  }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import Fundus
+import Testing
+
+struct PhotographTests {
+  private func file(_ folder: Folder, _ name: String, _ data: Data) throws -> String {
+    try data.write(to: URL(fileURLWithPath: "\(folder.path)/\(name)"))
+    return "\(folder.path)/\(name)"
+  }
+
+  @Test func jpegsAreDecodedAtReducedSizes() throws {
+    let folder = try Folder()
+    let picture = gradient(160, 120)
+    let path = try file(folder, "a.jpg", picture.jpeg(quality: 95))
+    let whole = try Photograph(path: path)
+    #expect(whole.width == 160 && whole.height == 120)
+    let worst = zip(whole.pixels, picture.pixels).map { abs(Int($0) - Int($1)) }.max() ?? 0
+    #expect(worst <= 12)
+    let quarter = try Photograph(path: path, atLeast: 30)
+    #expect(quarter.width == 40 && quarter.height == 30)
+  }
+
+  @Test func damagedFilesNameThemselves() throws {
+    let folder = try Folder()
+    let jpeg = try gradient(64, 64).jpeg(quality: 90)
+    for (name, data) in [("cut.jpg", jpeg.prefix(jpeg.count / 2)), ("text.jpg", Data("no picture".utf8)), ("empty.jpg", Data())] {
+      let path = try file(folder, name, Data(data))
+      let failure = #expect(throws: Failure.self) { try Photograph(path: path) }
+      #expect(failure?.kind == .data && failure?.message.hasPrefix(path) == true, "\(name)")
+    }
+  }
+
+  /// The eight orientations of EXIF, each undone: the bright corner comes back to the top left.
+  @Test(arguments: 1...8)
+  func orientationIsUndone(_ orientation: Int) throws {
+    // A 16 x 8 picture, upright, as a camera of this orientation would have stored it.
+    let (width, height) = (16, 8)
+    func upright(_ x: Int, _ y: Int) -> UInt8 { x < 8 && y < 4 ? 230 : x >= 8 && y < 4 ? 120 : 20 }
+    let turned = orientation >= 5
+    let (w, h) = turned ? (height, width) : (width, height)
+    var pixels: [UInt8] = []
+    for y in 0..<h {
+      for x in 0..<w {
+        let (ux, uy): (Int, Int) = switch orientation {
+        case 2: (width - 1 - x, y)
+        case 3: (width - 1 - x, height - 1 - y)
+        case 4: (x, height - 1 - y)
+        case 5: (y, x)
+        case 6: (width - 1 - y, x)
+        case 7: (width - 1 - y, height - 1 - x)
+        case 8: (y, height - 1 - x)
+        default: (x, y)
+        }
+        pixels += [UInt8](repeating: upright(ux, uy), count: 3)
+      }
+    }
+    let jpeg = try Photograph(width: w, height: h, pixels: pixels).jpeg(quality: 100)
+    let exif: [UInt8] = Array("Exif\0\0MM\0*".utf8) + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, UInt8(orientation), 0, 0, 0, 0, 0, 0]
+    let data = jpeg.prefix(2) + Data([0xFF, 0xE1, 0, UInt8(exif.count + 2)] + exif) + jpeg.dropFirst(2)
+    let folder = try Folder()
+    let found = try Photograph(path: try file(folder, "o.jpg", Data(data)))
+    #expect(found.width == width && found.height == height)
+    for (x, y) in [(2, 1), (12, 1), (2, 6), (12, 6)] {
+      let difference = Int(found.pixels[(y * width + x) * 3]) - Int(upright(x, y))
+      #expect(abs(difference) < 25, "orientation \(orientation) at \(x),\(y)")
+    }
+  }
+}
+
+struct PreparationTests {
+  /// A bright disc on black, off centre, with a speck of noise: the disc fills the result.
+  @Test func theFieldOfViewIsCutOut() {
+    var pixels = [UInt8](repeating: 3, count: 200 * 150 * 3)
+    for y in 0..<150 {
+      for x in 0..<200 where (x - 120) * (x - 120) + (y - 70) * (y - 70) < 50 * 50 {
+        for k in 0..<3 { pixels[(y * 200 + x) * 3 + k] = 180 }
+      }
+    }
+    pixels[(5 * 200 + 3) * 3] = 250
+    let result = Preparation(height: 64, width: 64).prepare(Photograph(width: 200, height: 150, pixels: pixels))
+    func at(_ x: Int, _ y: Int) -> UInt8 { result[(y * 64 + x) * 3] }
+    #expect(at(32, 32) == 180 && at(2, 32) > 90 && at(61, 32) > 90 && at(32, 2) > 90 && at(32, 61) > 90)
+    #expect(at(1, 1) < 20 && at(62, 62) < 20)
+  }
+
+  @Test func shrinkingKeepsTheMeanAndPaddingIsBlack() {
+    let picture = gradient(120, 60)
+    let result = Preparation(height: 32, width: 32).prepare(picture)
+    // Twice as wide as high: the upper and lower quarter are padding.
+    #expect(result[0..<32 * 3 * 7].allSatisfy { $0 == 0 })
+    func mean(_ values: ArraySlice<UInt8>) -> Double {
+      let reds = stride(from: values.startIndex, to: values.endIndex, by: 3).map { Double(values[$0]) }
+      return reds.reduce(0, +) / Double(reds.count)
+    }
+    let difference = mean(result[8 * 32 * 3..<24 * 32 * 3]) - mean(picture.pixels[...])
+    #expect(abs(difference) < 1)
+  }
+
+  @Test func enlargingAndOddShapesWork() {
+    for (height, width) in [(64, 96), (200, 64), (65, 67)] {
+      let result = Preparation(height: height, width: width).prepare(gradient(50, 40))
+      #expect(result.count == height * width * 3 && result.contains { $0 > 100 })
+    }
+  }
+
+  @Test func valuesAreNormalised() {
+    var target = [Float](repeating: 0, count: 6)
+    target.withUnsafeMutableBufferPointer { Preparation.normalise([0, 0, 0, 255, 255, 255], into: $0) }
+    let (low, high): (Float, Float) = (-0.485 / 0.229, (1 - 0.406) / 0.225)
+    #expect(abs(target[0] - low) < 1e-5)
+    #expect(abs(target[5] - high) < 1e-5)
+  }
+}
