@@ -50,9 +50,13 @@ public struct Convolution: Operation {
       Phase(chunks: taps.chunks) { chunk, scratch in
         let rows = taps.range(chunk)
         let columns = taps.gather(map, rows, scratch)
-        product(
-          columns, weight, target + rows.lowerBound * taps.outputs, rows: rows.count, columns: taps.outputs,
-          depth: taps.columns)
+        let place = target + rows.lowerBound * taps.outputs
+        // A narrow product leaves a vector unit idle anyway, and double precision is there for the asking.
+        if taps.outputs <= Int(DMS_NARROW) {
+          dms_narrow_product(columns, weight, place, rows.count, taps.outputs, taps.columns)
+        } else {
+          product(columns, weight, place, rows: rows.count, columns: taps.outputs, depth: taps.columns)
+        }
       }
     ]
   }

@@ -1,3 +1,89 @@
+import Communication
+import Foundation
 import Testing
 
-import Communication
+/// Programs are built beside the tests.
+private let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
+
+private let hasLauncher = ["/usr/bin/mpirun", "/usr/local/bin/mpirun"].contains { FileManager.default.isExecutableFile(atPath: $0) }
+
+/// Runs the `ranks` program; nil ranks: without a launcher.
+private func ranks(_ count: Int?, _ arguments: String...) throws -> (code: Int32, output: String, seconds: Double) {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  let launcher = ["mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none"]
+  process.arguments = (count.map { launcher + ["-np", "\($0)"] } ?? []) + ["\(products)/ranks"] + arguments
+  let pipe = Pipe()
+  process.standardOutput = pipe
+  process.standardError = FileHandle.nullDevice
+  let start = Date()
+  try process.run()
+  let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  process.waitUntilExit()
+  return (process.terminationStatus, output, Date().timeIntervalSince(start))
+}
+
+@Suite(.serialized)
+struct CommunicatorTests {
+  @Test func aSingleProcessConforms() throws {
+    let result = try ranks(nil)
+    #expect(result.output == "conforms\n" && result.code == 0)
+    #expect(try ranks(nil, "size").output == "1\n")
+  }
+
+  @Test(.enabled(if: hasLauncher, "mpirun is not installed"), arguments: [1, 2, 3, 5])
+  func mpiConforms(_ count: Int) throws {
+    let result = try ranks(count)
+    #expect(result.output == "conforms\n" && result.code == 0)
+    #expect(try ranks(count, "size").output == "\(count)\n")
+  }
+
+  /// One rank's error ends the job: the others, which would wait for ever, end too, and the code is that rank's.
+  @Test(.enabled(if: hasLauncher, "mpirun is not installed"))
+  func oneRankEndsTheJob() throws {
+    #expect(try ranks(3, "abort").code == 65)
+  }
+}
+
+struct BucketsTests {
+  /// Buckets cover the array in order, are cut where tensors begin, and stay within their capacity where tensors do.
+  @Test(arguments: UInt64(0)..<20)
+  func bucketsCoverAllGradients(_ seed: UInt64) {
+    var stream = CounterRandom(seed: seed).stream(.test)
+    var tensors: [Range<Int>] = []
+    var end = 0
+    for _ in 0..<1 + stream.below(40) {
+      let count = 1 + stream.below(500)
+      tensors.append(end..<end + count)
+      end += (count + 15) / 16 * 16
+    }
+    let capacity = 4 * (200 + stream.below(1000))
+    let ranges = Buckets(count: end, tensors: tensors, capacity: capacity).ranges
+    #expect(ranges.first?.lowerBound == 0 && ranges.last?.upperBound == end, "seed \(seed)")
+    for (a, b) in zip(ranges, ranges.dropFirst()) {
+      #expect(a.upperBound == b.lowerBound && tensors.contains { $0.lowerBound == b.lowerBound }, "seed \(seed)")
+    }
+    for range in ranges {
+      let inside = tensors.count { range.contains($0.lowerBound) }
+      #expect(inside == 1 || range.count * 4 <= capacity + 64, "seed \(seed): \(range)")
+    }
+  }
+}
+
+struct ChecksumTests {
+  @Test func everyByteAndItsPlaceCount() {
+    func hash(_ bytes: [UInt8]) -> UInt64 {
+      var checksum = Checksum()
+      bytes.withUnsafeBytes { checksum.add($0) }
+      return checksum.value
+    }
+    let bytes = (0..<200).map { UInt8($0) }
+    var seen: Set<UInt64> = [hash(bytes), hash([]), hash(Array(bytes.dropLast())), hash(bytes.reversed())]
+    for place in bytes.indices {
+      var changed = bytes
+      changed[place] ^= 1
+      seen.insert(hash(changed))
+    }
+    #expect(seen.count == 204)
+  }
+}

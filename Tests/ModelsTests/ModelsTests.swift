@@ -1,3 +1,130 @@
+import Allocations
+import Foundation
+import Models
 import Testing
 
-import Models
+private let data = ProcessInfo.processInfo.environment["DMSNET_TEST_DATA"]
+
+private func files(_ folder: String) -> [String] {
+  guard let data else { return [] }
+  let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(data)/\(folder)")) ?? []
+  return names.filter { $0.hasSuffix(".safetensors") }.sorted().map { "\(data)/\(folder)/\($0)" }
+}
+
+/// A small network that every module is part of.
+private func small(_ change: (inout Configuration) -> Void = { _ in }) throws -> DMSNet {
+  var configuration = Configuration()
+  (configuration.block, configuration.blocks, configuration.stem) = (.basic, [1, 1, 1, 1], 8)
+  (configuration.width, configuration.embedding, configuration.heads) = (32, 16, 4)
+  change(&configuration)
+  return try DMSNet(configuration)
+}
+
+@Suite(.serialized)
+struct ParityTests {
+  @Test(.enabled(if: !files("fixtures").isEmpty, "DMSNET_TEST_DATA names no folder with fixtures"), arguments: files("fixtures"))
+  func theEngineAgreesWithTheReference(_ path: String) throws {
+    let comparisons = try ParityFixture(path: path).compare(threads: 2)
+    #expect(comparisons.count > 100)
+    for comparison in comparisons where !comparison.holds {
+      Issue.record("\(path): \(comparison.name) is off by \(comparison.error), the bar is \(comparison.bar)")
+    }
+  }
+}
+
+struct NetworkTests {
+  private func step(_ replica: Replica, pairs: Int, of all: Int, first: Int = 0) throws -> (losses: Float, logits: [Float]) {
+    var stream = CounterRandom(seed: 4).stream(.test)
+    let (height, width, labels) = (replica.size.height, replica.size.width, replica.network.configuration.labels)
+    let pixels = (0..<2 * all).map { _ in (0..<height * width * 3).map { _ in stream.uniform(-1, 1) } }
+    let targets = (0..<3 * all).map { _ in (0..<labels).map { _ in stream.uniform() < 0.4 ? Float(1) : 0 } }
+    let own = first..<first + pairs
+    let program = try replica.training(pairs: pairs)
+    program.set("images", (own.map { pixels[$0] } + own.map { pixels[all + $0] }).flatMap { $0 })
+    program.set("labels", own.flatMap { targets[$0] })
+    program.set("eye_labels", (own.map { targets[all + $0] } + own.map { targets[2 * all + $0] }).flatMap { $0 })
+    program.set("pairs", [Float(all)])
+    program.fillBytes("keys") { bytes in
+      let words = bytes.bindMemory(to: UInt32.self)
+      for i in 0..<pairs { (words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]) = (1, 0, 0, UInt32(first + i)) }
+    }
+    program.run()
+    return (program.scalar("loss") ?? .nan, program.output("logits")?.values ?? [])
+  }
+
+  /// Every module left out, several shapes: a step runs, is finite, and reaches every parameter.
+  @Test(arguments: [[], [.osim], [.casfm], [.ccam], [.ciam], [.osim, .casfm, .ccam, .ciam]] as [[Configuration.Module]])
+  func modulesCanBeLeftOut(_ without: [Configuration.Module]) throws {
+    let replica = try Replica(small { $0.without = without }, height: 64, width: 96, threads: 2, seed: 1)
+    #expect(try step(replica, pairs: 2, of: 2).losses.isFinite)
+    let silent = replica.variables.parameters.filter { replica.variables.gradient($0) == nil }
+    #expect(silent.isEmpty)
+  }
+
+  @Test func bitsDoNotDependOnThreads() throws {
+    let found = try [1, 2, 3, 8].map { threads in
+      let replica = try Replica(small(), height: 64, width: 64, threads: threads, seed: 1)
+      let logits = try step(replica, pairs: 3, of: 3).logits
+      return logits + replica.variables.parameters.flatMap { replica.variables.gradientTensor($0).values }
+    }
+    #expect(found.allSatisfy { $0 == found[0] })
+  }
+
+  /// A step allocates nothing on the thread that runs it, and that thread can be seen to allocate otherwise.
+  @Test func aStepAllocatesNothing() throws {
+    let replica = try Replica(small(), height: 64, width: 64, threads: 1, seed: 1)
+    _ = try step(replica, pairs: 2, of: 2)
+    let program = try replica.training(pairs: 2)
+    let before = allocation_count()
+    program.run()
+    let after = allocation_count()
+    #expect(after == before)
+    _ = program.output("logits")
+    #expect(allocation_count() > after)
+  }
+
+  @Test func aStartFollowsFromSeedAndName() throws {
+    let whole = try Replica(small(), height: 64, width: 64, threads: 1, seed: 7)
+    let part = try Replica(small { $0.without = [.ccam] }, height: 64, width: 64, threads: 1, seed: 7)
+    for index in part.variables.list.indices where part.variables.list[index].name.hasPrefix("trunk") {
+      let other = try #require(whole.variables.index(part.variables.list[index].name))
+      #expect(part.variables.tensor(index) == whole.variables.tensor(other))
+    }
+  }
+}
+
+struct WeightsTests {
+  @Test func weightsGoOutAndComeBack() throws {
+    let path = NSTemporaryDirectory() + "dmsnet-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let first = try Replica(small(), height: 64, width: 64, threads: 1, seed: 1)
+    try Safetensors.write(first.variables.items(), to: path)
+    let second = try Replica(small(), height: 64, width: 64, threads: 1, seed: 2)
+    let report = try second.variables.load(Safetensors(path: path))
+    #expect(report.missing.isEmpty && report.unused.isEmpty)
+    for index in first.variables.list.indices where first.variables.list[index].type.element == .float32 {
+      #expect(first.variables.tensor(index) == second.variables.tensor(index))
+    }
+    let other = try Replica(small { $0.stem = 16 }, height: 64, width: 64, threads: 1, seed: 2)
+    let failure = #expect(throws: Failure.self) { try other.variables.load(Safetensors(path: path)) }
+    #expect(failure?.kind == .data && failure?.message.contains("tensor trunk.conv1.weight has shape [8, 3, 7, 7], the model's is [16, 3, 7, 7]") == true)
+  }
+
+  @Test(.enabled(if: !files("weights").isEmpty, "DMSNET_TEST_DATA names no folder with weights"))
+  func aTrunkMayStartFromPartOfItsStages() throws {
+    let path = try #require(files("weights").first { $0.contains("resnet18") })
+    let network = try DMSNet(Configuration(depth: 18))
+    try Weights.check(path, network)
+    let replica = try Replica(network, height: 64, width: 64, threads: 1, seed: 0, trains: false)
+    let report = try replica.variables.load(Safetensors(path: path), into: "trunk.")
+    #expect(!report.missing.isEmpty && report.missing.allSatisfy { $0.hasPrefix("trunk.layer4.") || $0.hasSuffix("num_batches_tracked") })
+    #expect(throws: Failure.self) { try Weights.check(path, DMSNet(Configuration(depth: 50))) }
+  }
+
+  @Test func shapesThatCannotBeAreRefused() throws {
+    #expect(throws: Failure.self) { try Configuration(depth: 20) }
+    #expect(throws: Failure.self) { try small { $0.heads = 5 } }
+    #expect(throws: Failure.self) { try Replica(small(), height: 32, width: 64, threads: 1, seed: 0) }
+    #expect(try Configuration(depth: 101).depth == 101)
+  }
+}

@@ -1,3 +1,4 @@
+import Allocations
 import Operations
 import Testing
 
@@ -65,6 +66,18 @@ struct OperationsTests {
       if let first { #expect(first == all, "\(test.testDescription) with \(threads) threads") }
       first = first ?? all
     }
+  }
+
+  @Test(arguments: OperationCase.all)
+  func nothingIsAllocatedInARun(_ test: OperationCase) throws {
+    let inputs = test.inputs(seed: 3)
+    let count = test.reference(inputs.map { Reference($0.shape.dimensions, $0.values.map(Double.init)) }).values.count
+    let compiled = try CompiledCase(test, threads: 1, weights: (0..<count).map { Float($0 % 7) - 3 })
+    compiled.set(inputs)
+    compiled.program.run()
+    let before = allocation_count()
+    compiled.program.run()
+    #expect(allocation_count() == before, "\(test.testDescription)")
   }
 
   @Test(arguments: OperationCase.all)

@@ -6,6 +6,7 @@
 #include "convolution.h"
 #include "normalisation.h"
 #include "pooling.h"
+#include "product.h"
 #include "update.h"
 
 /// The instruction set whose kernels run: "avx512", "avx2" or "portable".

@@ -1,0 +1,70 @@
+import Communication
+import Foundation
+
+/// What every communicator must do, run by each rank; the one line "conforms" on rank 0 at the end. With an argument the ranks
+/// fail in a chosen way instead.
+func conform(_ communicator: any Communicator) throws {
+  let (rank, size) = (communicator.rank, communicator.size)
+  func require(_ holds: Bool, _ what: String) throws {
+    try communicator.agree(on: holds ? nil : Failure(.run, what))
+  }
+  for count in [0, 1, 7, 100_003] {
+    var floats = (0..<count).map { Float($0 % 13 + rank) }
+    try floats.withUnsafeMutableBufferPointer { try communicator.sum($0) }
+    let expected = (0..<count).map { Float($0 % 13 * size + size * (size - 1) / 2) }
+    try require(floats == expected, "sum of \(count) floats")
+    var doubles = [Double](repeating: Double(rank + 1), count: count)
+    try doubles.withUnsafeMutableBufferPointer { try communicator.sum($0) }
+    try require(doubles.allSatisfy { $0 == Double(size * (size + 1) / 2) }, "sum of \(count) doubles")
+    for root in [0, size - 1] {
+      var bytes = [UInt8](repeating: UInt8(rank), count: count)
+      try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, root: root) }
+      try require(bytes.allSatisfy { $0 == UInt8(root) }, "broadcast of \(count) bytes from \(root)")
+    }
+  }
+  try require(try communicator.maximum(rank * 3) == (size - 1) * 3, "maximum")
+  let parts = try communicator.allGather(Data(repeating: UInt8(rank), count: rank * 5))
+  try require(parts == (0..<size).map { Data(repeating: UInt8($0), count: $0 * 5) }, "gather of uneven parts")
+  try require(try communicator.broadcast(rank == 0 ? "näme" : nil) == "näme", "broadcast of a text")
+  try communicator.barrier()
+
+  // Everybody learns of one rank's failure, and who it was.
+  do {
+    try communicator.together { if rank == size - 1 { throw Failure(.data, "row 3", hint: "look") } }
+    try require(false, "a failure went unnoticed")
+  } catch let agreed as Agreed {
+    try require(agreed.failure == Failure(.data, (size > 1 ? "[rank \(size - 1) of \(size) on \(communicator.host)] " : "") + "row 3", hint: "look"), "agreed failure")
+  }
+
+  // Replicas that differ are named.
+  var checksum = Checksum()
+  [UInt8](repeating: 1, count: 1000).withUnsafeBytes { checksum.add($0) }
+  try communicator.verifyReplicas(checksum, at: 1)
+  if size > 1 {
+    if rank == size - 1 { [UInt8(9)].withUnsafeBytes { checksum.add($0) } }
+    do {
+      try communicator.verifyReplicas(checksum, at: 7)
+      try require(false, "different replicas went unnoticed")
+    } catch let agreed as Agreed {
+      try require(agreed.failure.message.contains("step 7: rank \(size - 1)"), "the different rank's name")
+    }
+  }
+}
+
+let communicator = try MPI.open()
+do {
+  switch CommandLine.arguments.dropFirst().first {
+  case "abort":
+    if communicator.rank == communicator.size - 1 { communicator.abort(65) }
+    while true { sleep(1) }
+  case "size": if communicator.rank == 0 { print(communicator.size) }
+  default:
+    try conform(communicator)
+    if communicator.rank == 0 { print("conforms") }
+  }
+  communicator.close()
+} catch let agreed as Agreed {
+  if communicator.rank == 0 { print("does not conform: \(agreed.failure)") }
+  communicator.close()
+  exit(1)
+}
