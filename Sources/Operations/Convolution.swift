@@ -1,5 +1,4 @@
 import CKernels
-import COpenBLAS
 import Graphs
 
 /// Convolution without bias over channels-last maps: [N,H,W,I] and weight [kh,kw,I,O] -> [N,H',W',O].
@@ -40,24 +39,35 @@ public struct Convolution: Operation {
 
   public func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
     let taps = Taps(map: inputs[0].shape, weight: inputs[1].shape, stride: stride, padding: padding)
-    return Workspace(scratch: taps.isPlain ? 0 : taps.grain * taps.columns * 4)
+    return Workspace(
+      shared: dms_packed_count(taps.columns, taps.outputs) * 4,
+      scratch: (taps.gathered + dms_multiply_scratch(taps.grain)) * 4)
   }
 
   public func phases(_ operands: Operands) -> [Phase] {
     let (map, weight, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
+    let packed = operands.workspace.assumingMemoryBound(to: Float.self)
     let taps = Taps(map: operands.inputs[0].shape, weight: operands.inputs[1].shape, stride: stride, padding: padding)
+    let (outputs, depth) = (taps.outputs, taps.columns)
+    // A narrow product leaves a vector unit idle anyway, and double precision is there for the asking.
+    if outputs <= Int(DMS_NARROW) {
+      return [
+        Phase(chunks: taps.chunks) { chunk, scratch in
+          let rows = taps.range(chunk)
+          let columns = taps.gather(map, rows, scratch)
+          dms_narrow_product(columns, weight, target + rows.lowerBound * outputs, rows.count, outputs, depth)
+        }
+      ]
+    }
     return [
+      packing(dms_matrix(values: weight, stride: outputs, transposed: 0), depth: depth, columns: outputs, packed),
       Phase(chunks: taps.chunks) { chunk, scratch in
         let rows = taps.range(chunk)
-        let columns = taps.gather(map, rows, scratch)
-        let place = target + rows.lowerBound * taps.outputs
-        // A narrow product leaves a vector unit idle anyway, and double precision is there for the asking.
-        if taps.outputs <= Int(DMS_NARROW) {
-          dms_narrow_product(columns, weight, place, rows.count, taps.outputs, taps.columns)
-        } else {
-          product(columns, weight, place, rows: rows.count, columns: taps.outputs, depth: taps.columns)
-        }
-      }
+        var left = dms_matrix(values: taps.gather(map, rows, scratch), stride: depth, transposed: 0)
+        dms_multiply(
+          &left, packed, rows.count, outputs, depth, 0, target + rows.lowerBound * outputs, outputs,
+          taps.beyond(scratch))
+      },
     ]
   }
 
@@ -80,35 +90,53 @@ public struct Convolution: Operation {
     }
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
       let taps = Taps(map: map, weight: inputs[1].shape, stride: stride, padding: padding)
-      return Workspace(scratch: taps.isPlain ? 0 : taps.grain * taps.columns * 4)
+      return Workspace(
+        shared: dms_packed_count(taps.outputs, taps.columns) * 4,
+        scratch: (taps.gathered + dms_multiply_scratch(taps.grain)) * 4)
     }
 
     func phases(_ operands: Operands) -> [Phase] {
       let (arriving, weight, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let addend = adds ? operands.inputs[2].floats : nil
+      let packed = operands.workspace.assumingMemoryBound(to: Float.self)
       let taps = Taps(map: map, weight: operands.inputs[1].shape, stride: stride, padding: padding)
-      let positions = taps.rows / map[0]
-      let extent = map.count / map[0]
+      let (outputs, columns) = (taps.outputs, taps.columns)
+      let right = dms_matrix(values: weight, stride: outputs, transposed: 1)
+      let pack = packing(right, depth: outputs, columns: columns, packed)
+      /// Starts elements `range` of the map's gradient: from the addend or from zero.
+      func begin(_ range: Range<Int>) {
+        guard let addend else { return (target + range.lowerBound).update(repeating: 0, count: range.count) }
+        if addend != target { (target + range.lowerBound).update(from: addend + range.lowerBound, count: range.count) }
+      }
+      if taps.isPlain {
+        return [
+          pack,
+          Phase(chunks: taps.chunks) { chunk, scratch in
+            let rows = taps.range(chunk)
+            if addend != nil { begin(rows.lowerBound * columns..<rows.upperBound * columns) }
+            var left = dms_matrix(values: arriving + rows.lowerBound * outputs, stride: outputs, transposed: 0)
+            dms_multiply(
+              &left, packed, rows.count, columns, outputs, addend == nil ? 0 : 1, target + rows.lowerBound * columns,
+              columns, taps.beyond(scratch))
+          },
+        ]
+      }
+      let (positions, extent) = (taps.rows / map[0], map.count / map[0])
       // Taps overlap, so a chunk is a whole image.
       return [
+        pack,
         Phase(chunks: map[0]) { image, scratch in
-          let image0 = target + image * extent
-          if let addend {
-            if addend != target { image0.update(from: addend + image * extent, count: extent) }
-          } else {
-            image0.update(repeating: 0, count: extent)
-          }
+          begin(image * extent..<(image + 1) * extent)
+          let gathered = scratch.assumingMemoryBound(to: Float.self)
           var first = image * positions
           while first < (image + 1) * positions {
             let count = min(taps.grain, (image + 1) * positions - first)
-            let columns = taps.isPlain ? target + first * taps.inputs : scratch.assumingMemoryBound(to: Float.self)
-            product(
-              arriving + first * taps.outputs, weight, columns, rows: count, columns: taps.columns, depth: taps.outputs,
-              transposeRight: true, accumulate: taps.isPlain)
-            taps.scatter(columns, first..<first + count, target)
+            var left = dms_matrix(values: arriving + first * outputs, stride: outputs, transposed: 0)
+            dms_multiply(&left, packed, count, columns, outputs, 0, gathered, columns, taps.beyond(scratch))
+            taps.scatter(gathered, first..<first + count, target)
             first += count
           }
-        }
+        },
       ]
     }
   }
@@ -127,24 +155,30 @@ public struct Convolution: Operation {
     }
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
       let taps = Taps(map: inputs[0].shape, weight: weight, stride: stride, padding: padding)
+      let packed = dms_packed_count(taps.grain, taps.outputs)
       return Workspace(
-        shared: taps.sections * weight.count * 4, scratch: taps.isPlain ? 0 : taps.grain * taps.columns * 4)
+        shared: taps.sections * weight.count * 4,
+        scratch: (taps.gathered + dms_multiply_scratch(taps.columns) + packed) * 4)
     }
 
     func phases(_ operands: Operands) -> [Phase] {
       let (map, arriving, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let taps = Taps(map: operands.inputs[0].shape, weight: weight, stride: stride, padding: padding)
       let partial = operands.workspace.assumingMemoryBound(to: Float.self)
-      let (count, sections) = (weight.count, taps.sections)
+      let (count, sections, outputs) = (weight.count, taps.sections, taps.outputs)
+      let beyond = dms_multiply_scratch(taps.columns)
       return [
         Phase(chunks: sections) { section, scratch in
-          for chunk in taps.chunks * section / sections..<taps.chunks * (section + 1) / sections {
+          let first = taps.chunks * section / sections
+          for chunk in first..<taps.chunks * (section + 1) / sections {
             let rows = taps.range(chunk)
-            let columns = taps.gather(map, rows, scratch)
-            product(
-              columns, arriving + rows.lowerBound * taps.outputs, partial + section * count, rows: taps.columns,
-              columns: taps.outputs, depth: rows.count, transposeLeft: true,
-              accumulate: chunk > taps.chunks * section / sections)
+            let packed = taps.beyond(scratch) + beyond
+            var right = dms_matrix(values: arriving + rows.lowerBound * outputs, stride: outputs, transposed: 0)
+            dms_pack(&right, rows.count, outputs, 1, 0, dms_pack_panels(rows.count, outputs), packed)
+            var left = dms_matrix(values: taps.gather(map, rows, scratch), stride: taps.columns, transposed: 1)
+            dms_multiply(
+              &left, packed, taps.columns, outputs, rows.count, chunk > first ? 1 : 0, partial + section * count, outputs,
+              taps.beyond(scratch))
           }
         },
         Phase.ranges(count, grain: elementGrain) { range in
@@ -156,6 +190,14 @@ public struct Convolution: Operation {
         },
       ]
     }
+  }
+}
+
+/// Packs the right side of a product, a few panels a chunk.
+private func packing(_ right: dms_matrix, depth: Int, columns: Int, _ packed: UnsafeMutablePointer<Float>) -> Phase {
+  Phase.ranges(dms_pack_panels(depth, columns), grain: 8) { panels in
+    var right = right
+    dms_pack(&right, depth, columns, 1, panels.lowerBound, panels.count, packed)
   }
 }
 
@@ -176,7 +218,15 @@ struct Taps {
     columns = weight[0] * weight[1] * weight[2]
     (inputs, outputs) = (weight[2], weight[3])
     isPlain = weight[0] == 1 && weight[1] == 1 && stride == 1 && padding == 0
-    grain = max(32, min(512, 131_072 / columns))
+    grain = max(48, min(480, 131_072 / columns / 48 * 48))
+  }
+
+  /// Floats of a chunk's rows where they must be gathered.
+  var gathered: Int { isPlain ? 0 : (grain * columns + 15) / 16 * 16 }
+
+  /// The scratch memory beyond a chunk's gathered rows.
+  func beyond(_ scratch: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> {
+    scratch.assumingMemoryBound(to: Float.self) + gathered
   }
 
   var chunks: Int { (rows + grain - 1) / grain }

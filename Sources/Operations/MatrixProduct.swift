@@ -62,24 +62,42 @@ struct MatrixProduct: Operation {
     return Cost(flops: 2 * outputs[0].shape.count * (extents?.depth ?? 0), inputs, outputs)
   }
 
+  /// Rows of one chunk of a tall product.
+  private static let grain = 64
+
+  /// The product of one chunk: a piece of a tall left side, or one matrix of the batch.
+  private func chunk(_ e: Extents, rows: Int) -> Product {
+    Product(
+      rows: rows, columns: e.columns, depth: e.depth, transposeLeft: transposeLeft, transposeRight: transposeRight,
+      scale: scale)
+  }
+
+  private func isTall(_ e: Extents) -> Bool { e.batch == 1 && !transposeLeft }
+
+  func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
+    guard let e = extents(inputs[0].shape, inputs[1].shape) else { return Workspace() }
+    guard isTall(e) else { return Workspace(scratch: chunk(e, rows: e.rows).scratch) }
+    return Workspace(scratch: max(chunk(e, rows: min(Self.grain, e.rows)).scratch, chunk(e, rows: max(1, e.rows % Self.grain)).scratch))
+  }
+
   func phases(_ operands: Operands) -> [Phase] {
     guard let e = extents(operands.inputs[0].shape, operands.inputs[1].shape) else { return [] }
     let (left, right, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
-    if e.batch == 1, !transposeLeft {
+    if isTall(e) {
+      let grain = Self.grain
       return [
-        Phase.ranges(e.rows, grain: 64) { [self] rows in
-          product(
-            left + rows.lowerBound * e.depth, right, target + rows.lowerBound * e.columns, rows: rows.count,
-            columns: e.columns, depth: e.depth, transposeRight: transposeRight, scale: scale)
+        Phase(chunks: (e.rows + grain - 1) / grain) { [self] index, scratch in
+          let first = index * grain
+          chunk(e, rows: min(grain, e.rows - first))(
+            left + first * e.depth, right, target + first * e.columns, scratch)
         }
       ]
     }
+    let product = chunk(e, rows: e.rows)
     return [
-      Phase(chunks: e.batch) { [self] index, _ in
+      Phase(chunks: e.batch) { index, scratch in
         product(
-          left + index * e.rows * e.depth, right + index * e.depth * e.columns, target + index * e.rows * e.columns,
-          rows: e.rows, columns: e.columns, depth: e.depth, transposeLeft: transposeLeft, transposeRight: transposeRight,
-          scale: scale)
+          left + index * e.rows * e.depth, right + index * e.depth * e.columns, target + index * e.rows * e.columns, scratch)
       }
     ]
   }

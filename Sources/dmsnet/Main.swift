@@ -13,6 +13,9 @@ struct Main: ParsableCommand {
   static func main() {
     do {
       Processor.mend()
+      if Library.isInstructionSetUnavailable {
+        throw Failure(.usage, "DMSNET_ISA names no instruction set of this processor", hint: "avx512, avx2 or portable")
+      }
       var command = try parseAsRoot(ConfigurationFile.expand(Array(CommandLine.arguments.dropFirst())))
       try command.run()
       Job.communicator?.close()

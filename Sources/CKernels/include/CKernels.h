@@ -12,4 +12,7 @@
 /// The instruction set whose kernels run: "avx512", "avx2" or "portable".
 const char *dms_instruction_set(void);
 
+/// Whether the environment variable DMSNET_ISA names a set that this processor lacks.
+int dms_instruction_set_unavailable(void);
+
 #endif
