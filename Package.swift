@@ -62,8 +62,8 @@ let package = Package(
     .testTarget(name: "FundusTests", dependencies: ["Fundus"]),
     .testTarget(name: "CommunicationTests", dependencies: ["Communication", "ranks"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
-    .testTarget(name: "CommandTests", dependencies: ["Training", "dmsnet"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["Training", "dmsnet", .product(name: "Crypto", package: "swift-crypto")]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -12,6 +12,11 @@ public enum Signals {
         if number == SIGINT, Signals.request != 0 { _exit(130) }
         Signals.request = sig_atomic_t(number)
       }
+      // Whoever started this process may have blocked it.
+      var set = sigset_t()
+      sigemptyset(&set)
+      sigaddset(&set, number)
+      pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
   }
 
