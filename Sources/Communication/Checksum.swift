@@ -16,7 +16,9 @@ public struct Checksum: Sendable {
       lanes = (lanes ^ bytes.loadUnaligned(fromByteOffset: offset, as: SIMD8<UInt64>.self)) &* 0x100_0000_01B3
       lanes ^= lanes &>> 29
     }
-    for offset in whole..<bytes.count { lanes[offset & 7] = (lanes[offset & 7] ^ UInt64(bytes[offset])) &* 0x100_0000_01B3 }
+    for offset in whole..<bytes.count {
+      lanes[offset & 7] = (lanes[offset & 7] ^ UInt64(bytes[offset])) &* 0x100_0000_01B3
+    }
   }
 
   /// The hash of all that was taken in.
@@ -31,6 +33,7 @@ extension Communicator {
     let own = withUnsafeBytes(of: checksum.value) { Data($0) }
     let all = try allGather(own)
     guard let different = all.firstIndex(where: { $0 != all[0] }) else { return }
-    throw Agreed(failure: Failure(.run, "replicas differ after step \(step): rank \(different) has other weights than rank 0"))
+    throw Agreed(
+      failure: Failure(.run, "replicas differ after step \(step): rank \(different) has other weights than rank 0"))
   }
 }

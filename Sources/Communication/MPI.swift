@@ -2,23 +2,26 @@ import CMPI
 import Foundation
 import Tensors
 
-/// The ranks of an MPI job.
-public final class MPI: Communicator {
-  public let rank: Int
-  public let size: Int
-  public let host: String
-  public let library: String
-
+/// The job this process is part of.
+public enum MPI {
   /// Variables that launchers set for the processes they start: Open MPI, MPICH and Intel MPI (Hydra), PMIx, Slurm's PMI-2.
   private static let marks = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS"]
 
   /// The communicator that fits how this process was started: MPI under a launcher, a single process otherwise.
   public static func open() throws -> any Communicator {
     let environment = ProcessInfo.processInfo.environment
-    return marks.contains { environment[$0] != nil } ? try MPI() : SingleProcess()
+    return marks.contains { environment[$0] != nil } ? try MPIJob() : SingleProcess()
   }
+}
 
-  private init() throws {
+/// The ranks of an MPI job.
+final class MPIJob: Communicator {
+  let rank: Int
+  let size: Int
+  let host: String
+  let library: String
+
+  init() throws {
     func check(_ code: Int32, _ call: String) throws {
       guard code == 0 else { throw Failure(.run, "MPI \(call) failed: \(Self.describe(code))") }
     }
@@ -27,7 +30,8 @@ public final class MPI: Communicator {
     try check(dms_mpi_place(&rank, &size), "rank")
     (self.rank, self.size) = (Int(rank), Int(size))
     host = try Self.text(512) { try check(dms_mpi_host($0), "host name") }
-    library = try Self.text(8192) { try check(dms_mpi_library($0), "version") }
+    library =
+      try Self.text(8192) { try check(dms_mpi_library($0), "version") }
       .split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map(String.init) ?? "MPI"
   }
 
@@ -45,27 +49,27 @@ public final class MPI: Communicator {
     guard code == 0 else { throw Failure(.run, "\(place)MPI \(call) failed: \(Self.describe(code))") }
   }
 
-  public func barrier() throws { try check(dms_mpi_barrier(), "barrier") }
+  func barrier() throws { try check(dms_mpi_barrier(), "barrier") }
 
-  public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
+  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
     try check(dms_mpi_broadcast(bytes.baseAddress, bytes.count, Int32(root)), "broadcast of \(bytes.count) bytes")
   }
 
-  public func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
+  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
     try check(dms_mpi_sum_floats(values.baseAddress, values.count), "sum of \(values.count) floats")
   }
 
-  public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
+  func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
     try check(dms_mpi_sum_doubles(values.baseAddress, values.count), "sum of \(values.count) doubles")
   }
 
-  public func maximum(_ value: Int) throws -> Int {
+  func maximum(_ value: Int) throws -> Int {
     var result = Int64(value)
     try check(dms_mpi_maximum(&result, 1), "maximum")
     return Int(result)
   }
 
-  public func allGather(_ bytes: Data) throws -> [Data] {
+  func allGather(_ bytes: Data) throws -> [Data] {
     var count = Int32(bytes.count)
     var counts = [Int32](repeating: 0, count: size)
     try check(dms_mpi_all_gather(&count, 4, &counts), "gather")
@@ -78,10 +82,10 @@ public final class MPI: Communicator {
     return (0..<size).map { Data(all[Int(offsets[$0])..<Int(offsets[$0] + counts[$0])]) }
   }
 
-  public func abort(_ code: Int32) -> Never {
+  func abort(_ code: Int32) -> Never {
     dms_mpi_abort(code)
     exit(code)
   }
 
-  public func close() { _ = dms_mpi_stop() }
+  func close() { _ = dms_mpi_stop() }
 }

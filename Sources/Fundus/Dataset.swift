@@ -74,9 +74,13 @@ public struct Dataset: Sendable {
       let id = table.cell(row, "ID")
       func bad(_ what: String) -> Failure { Failure(.data, "\(table.path), row \(row.number): \(what)") }
       guard !id.isEmpty else { throw bad("ID is empty") }
-      let contents = (Self.imageColumns + (source.isLabelled ? keywordColumns + labels : [])).map { table.cell(row, $0) }
+      let contents = (Self.imageColumns + (source.isLabelled ? keywordColumns + labels : [])).map {
+        table.cell(row, $0)
+      }
       if let earlier = seen[id] {
-        guard earlier.contents == contents else { throw bad("ID \(id) stands in row \(earlier.row) with other contents") }
+        guard earlier.contents == contents else {
+          throw bad("ID \(id) stands in row \(earlier.row) with other contents")
+        }
         continue
       }
       seen[id] = (row.number, contents)
@@ -85,7 +89,9 @@ public struct Dataset: Sendable {
       if source.isLabelled {
         for label in labels {
           let cell = table.cell(row, label)
-          guard cell == "0" || cell == "1" else { throw bad("label \(label) is \(cell.isEmpty ? "empty" : cell), expected 0 or 1") }
+          guard cell == "0" || cell == "1" else {
+            throw bad("label \(label) is \(cell.isEmpty ? "empty" : cell), expected 0 or 1")
+          }
           values.append(cell == "1" ? 1 : 0)
         }
         eyes = keywordColumns.map { column in
@@ -105,7 +111,8 @@ public struct Dataset: Sendable {
       }
       if source.isStrict {
         let absent = try names.first { try images.path($0) == nil } ?? ""
-        throw Failure(.missing, "\(table.path), row \(row.number): image \(absent) is not below \(source.images ?? source.folder)")
+        throw Failure(
+          .missing, "\(table.path), row \(row.number): image \(absent) is not below \(source.images ?? source.folder)")
       }
     }
     self.patients = patients.sorted { Self.precedes($0.id, $1.id) }
@@ -137,7 +144,8 @@ public struct Dataset: Sendable {
       if tables.count == 1 { return "\(folder)/\(tables[0])" }
       if tables.count > 1 {
         throw Failure(
-          .usage, "\(folder): several tables (\(tables.prefix(3).joined(separator: ", ")))", hint: "choose one with --annotations FILE")
+          .usage, "\(folder): several tables (\(tables.prefix(3).joined(separator: ", ")))",
+          hint: "choose one with --annotations FILE")
       }
     }
     throw Failure(.missing, "\(folder): no annotation file (*.xlsx or *.csv)", hint: "name one with --annotations FILE")

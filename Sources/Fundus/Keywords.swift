@@ -47,7 +47,9 @@ public enum Keywords {
   }
 
   /// The labels of a patient from those of both eyes.
-  public static func patient(_ left: Set<String>, _ right: Set<String>) -> Set<String> { withoutNormal(left.union(right)) }
+  public static func patient(_ left: Set<String>, _ right: Set<String>) -> Set<String> {
+    withoutNormal(left.union(right))
+  }
 
   private static func withoutNormal(_ found: Set<String>) -> Set<String> {
     let diseases = found.subtracting(["N"])

@@ -17,7 +17,8 @@ public struct Batch: Sendable {
     let all = pictures.map(\.left) + pictures.map(\.right)
     let count = target.count / max(1, all.count)
     for (index, bytes) in all.enumerated() {
-      Preparation.normalise(bytes, into: UnsafeMutableBufferPointer(rebasing: target[index * count..<(index + 1) * count]))
+      Preparation.normalise(
+        bytes, into: UnsafeMutableBufferPointer(rebasing: target[index * count..<(index + 1) * count]))
     }
   }
 }
@@ -105,7 +106,8 @@ private final class Queue: @unchecked Sendable {
           condition.broadcast()
           return nil
         }
-        slots.append(Slot(examples: examples, pairs: Array(repeating: nil, count: examples.count), open: examples.count))
+        slots.append(
+          Slot(examples: examples, pairs: Array(repeating: nil, count: examples.count), open: examples.count))
         condition.broadcast()
       } else {
         condition.wait()

@@ -21,7 +21,9 @@ public struct Photograph: Sendable, Equatable {
   /// Decodes the JPEG at `path`, upright, at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size whose shorter side is still
   /// `atLeast` pixels.
   public init(path: String, atLeast: Int = .max) throws {
-    guard let data = FileManager.default.contents(atPath: path) else { throw Failure(.missing, "\(path): cannot be read") }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw Failure(.missing, "\(path): cannot be read")
+    }
     try self.init(data: data, path: path, atLeast: atLeast)
   }
 
@@ -63,15 +65,16 @@ public struct Photograph: Sendable, Equatable {
     var result = [UInt8](repeating: 0, count: pixels.count)
     for y in 0..<h {
       for x in 0..<w {
-        let (sx, sy): (Int, Int) = switch orientation {
-        case 2: (width - 1 - x, y)
-        case 3: (width - 1 - x, height - 1 - y)
-        case 4: (x, height - 1 - y)
-        case 5: (y, x)
-        case 6: (y, height - 1 - x)
-        case 7: (width - 1 - y, height - 1 - x)
-        default: (width - 1 - y, x)
-        }
+        let (sx, sy): (Int, Int) =
+          switch orientation {
+          case 2: (width - 1 - x, y)
+          case 3: (width - 1 - x, height - 1 - y)
+          case 4: (x, height - 1 - y)
+          case 5: (y, x)
+          case 6: (y, height - 1 - x)
+          case 7: (width - 1 - y, height - 1 - x)
+          default: (width - 1 - y, x)
+          }
         for k in 0..<3 { result[(y * w + x) * 3 + k] = pixels[(sy * width + sx) * 3 + k] }
       }
     }

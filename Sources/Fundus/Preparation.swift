@@ -50,7 +50,9 @@ public struct Preparation: Sendable, Hashable {
       for (x, column) in columns.enumerated() {
         for k in 0..<3 {
           var sum = 0
-          for (offset, weight) in column.weights.enumerated() { sum += weight * (line[(column.first + offset) * 3 + k] >> 4) }
+          for (offset, weight) in column.weights.enumerated() {
+            sum += weight * (line[(column.first + offset) * 3 + k] >> 4)
+          }
           result[(y * width + x) * 3 + k] = UInt8(clamping: (sum + 1 << 19) >> 20)
         }
       }
@@ -74,7 +76,8 @@ public struct Preparation: Sendable, Hashable {
     }
     func span(_ counts: [Int], across: Int) -> Range<Int> {
       let enough = max(1, across / 50)
-      guard let first = counts.firstIndex(where: { $0 >= enough }), let last = counts.lastIndex(where: { $0 >= enough }),
+      guard let first = counts.firstIndex(where: { $0 >= enough }),
+        let last = counts.lastIndex(where: { $0 >= enough }),
         last - first >= counts.count / 8
       else { return counts.indices }
       return first..<last + 1

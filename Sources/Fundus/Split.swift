@@ -65,8 +65,9 @@ public struct Split: Sendable, Equatable {
   /// The file that `init(_:file:)` reads.
   public func csv(_ dataset: Dataset) -> String {
     let validating = Set(validation)
-    return "ID,split\n" + dataset.patients.indices.map { index in
-      CSV.line([dataset.patients[index].id, validating.contains(index) ? "validation" : "train"])
-    }.joined()
+    return "ID,split\n"
+      + dataset.patients.indices.map { index in
+        CSV.line([dataset.patients[index].id, validating.contains(index) ? "validation" : "train"])
+      }.joined()
   }
 }

@@ -14,7 +14,8 @@ public struct Synthesis: Sendable {
   /// How often each combination of labels occurs among ODIR-5K's 3,500 patients (counted in the organisers' table; rarer ones left out).
   private static let combinations: [(labels: String, count: Int)] = [
     ("N", 1140), ("D", 697), ("O", 551), ("DO", 282), ("C", 146), ("G", 120), ("A", 117), ("M", 107), ("DH", 44),
-    ("MO", 40), ("H", 36), ("GO", 35), ("DC", 31), ("DG", 23), ("CO", 22), ("DM", 14), ("DA", 14), ("AO", 14), ("GA", 10),
+    ("MO", 40), ("H", 36), ("GO", 35), ("DC", 31), ("DG", 23), ("CO", 22), ("DM", 14), ("DA", 14), ("AO", 14),
+    ("GA", 10),
     ("DCO", 8), ("HO", 8), ("DGO", 8), ("GH", 5), ("GM", 5), ("AH", 4),
   ]
 
@@ -59,7 +60,9 @@ public struct Synthesis: Sendable {
     let failures = Failures()
     DispatchQueue.concurrentPerform(iterations: max(1, threads)) { thread in
       for patient in stride(from: thread, to: patients, by: max(1, threads)) {
-        do { try draw(patient, in: images) } catch { failures.add(error as? Failure ?? Failure(.inputOutput, "\(images): \(error)")) }
+        do { try draw(patient, in: images) } catch {
+          failures.add(error as? Failure ?? Failure(.inputOutput, "\(images): \(error)"))
+        }
         if failures.first != nil { return }
       }
     }
@@ -76,7 +79,10 @@ public struct Synthesis: Sendable {
   }
 
   private var header: [String] {
-    ["ID", "Patient Age", "Patient Sex", "Left-Fundus", "Right-Fundus", "Left-Diagnostic Keywords", "Right-Diagnostic Keywords"]
+    [
+      "ID", "Patient Age", "Patient Sex", "Left-Fundus", "Right-Fundus", "Left-Diagnostic Keywords",
+      "Right-Diagnostic Keywords",
+    ]
       + Keywords.labels
   }
 
@@ -112,7 +118,10 @@ public struct Synthesis: Sendable {
     var stream = CounterRandom(seed: seed).stream(.synthesis, patient, 1)
     let (age, sex) = (20 + stream.below(65), stream.below(2) == 0 ? "Female" : "Male")
     let eyes = findings(patient).told
-    let words = eyes.map { eye in Keywords.labels.compactMap { eye.contains(Character($0)) ? Self.keywords[Character($0)] : nil }.joined(separator: "，") }
+    let words = eyes.map { eye in
+      Keywords.labels.compactMap { eye.contains(Character($0)) ? Self.keywords[Character($0)] : nil }.joined(
+        separator: "，")
+    }
     let union = eyes[0].union(eyes[1])
     let labels = union == ["N"] ? union : union.subtracting(["N"])
     return ["\(patient)", "\(age)", sex, "\(patient)_left.jpg", "\(patient)_right.jpg"] + words

@@ -29,7 +29,9 @@ struct Table {
 
   /// Refuses a table without the columns `names`.
   func require(_ names: [String]) throws {
-    if let name = names.first(where: { columns[$0] == nil }) { throw Failure(.data, "\(path): column \(name) is missing") }
+    if let name = names.first(where: { columns[$0] == nil }) {
+      throw Failure(.data, "\(path): column \(name) is missing")
+    }
   }
 
   /// The cell of `row` in column `name`, without surrounding space; empty where the row is short.
@@ -42,7 +44,9 @@ struct Table {
 /// Comma-separated values (RFC 4180): quotes, line breaks within them, a byte-order mark, either line end.
 enum CSV {
   static func read(_ path: String) throws -> [(number: Int, cells: [String])] {
-    guard let data = FileManager.default.contents(atPath: path) else { throw Failure(.missing, "\(path): cannot be read") }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw Failure(.missing, "\(path): cannot be read")
+    }
     guard var text = String(data: data, encoding: .utf8) else { throw Failure(.data, "\(path): not UTF-8 text") }
     if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
     var rows: [(number: Int, cells: [String])] = []

@@ -17,13 +17,15 @@ extension Graph {
       let arriving = node.outputs.map { gradients[$0] }
       guard arriving.contains(where: { $0 != nil }), node.inputs.contains(where: { trained[$0] }) else { continue }
       let context = GradientContext(
-        inputs: node.inputs.map { Symbol(graph: self, id: $0) }, outputs: node.outputs.map { Symbol(graph: self, id: $0) },
+        inputs: node.inputs.map { Symbol(graph: self, id: $0) },
+        outputs: node.outputs.map { Symbol(graph: self, id: $0) },
         gradients: arriving, wanted: node.inputs.map { trained[$0] })
       let label = node.label.isEmpty ? "gradient" : node.label + ".gradient"
       let leaving = try scope(label) { try node.operation.gradient(context) }
       for (input, gradient) in zip(node.inputs, leaving) where trained[input] {
         guard let gradient else { continue }
-        precondition(gradient.shape == types[input].shape, "\(node.operation.name): gradient \(gradient.shape) of \(types[input])")
+        precondition(
+          gradient.shape == types[input].shape, "\(node.operation.name): gradient \(gradient.shape) of \(types[input])")
         if let earlier = gradients[input] {
           gradients[input] = try accumulate(earlier, gradient, add: add)
         } else {
@@ -35,7 +37,8 @@ extension Graph {
     for (id, origin) in origins.enumerated() {
       if case .variable(let variable) = origin, variable.isParameter, let gradient = gradients[id] {
         // A gradient gets memory of its own, so it must be the output of a node that writes, and of one variable alone.
-        let isOwn = producer(gradient.id).map { isWritten($0) } ?? false && !result.contains { $0.gradient.id == gradient.id }
+        let isOwn =
+          producer(gradient.id).map { isWritten($0) } ?? false && !result.contains { $0.gradient.id == gradient.id }
         result.append((variable, isOwn ? gradient : try add(gradient, constant(0, gradient.shape))))
       }
     }
@@ -44,11 +47,13 @@ extension Graph {
 
   private func isWritten(_ node: Int) -> Bool {
     let application = nodes[node]
-    return application.operation.views(application.inputs.map { types[$0] }, application.outputs.map { types[$0] }) == nil
+    return application.operation.views(application.inputs.map { types[$0] }, application.outputs.map { types[$0] })
+      == nil
   }
 
   private func accumulate(_ earlier: Symbol, _ newer: Symbol, add: (Symbol, Symbol) throws -> Symbol) throws -> Symbol {
-    if let node = producer(newer.id), node == nodes.count - 1, nodes[node].outputs.count == 1, producer(earlier.id) != node,
+    if let node = producer(newer.id), node == nodes.count - 1, nodes[node].outputs.count == 1,
+      producer(earlier.id) != node,
       let operation = nodes[node].operation.accumulating
     {
       amendLast(operation, inputs: nodes[node].inputs + [earlier.id])

@@ -54,7 +54,9 @@ public final class Graph {
     let index = nodes.count
     let outputs = outputTypes.enumerated().map { append(.node(index, output: $0.offset), $0.element) }
     nodes.append(
-      Node(operation: operation, inputs: inputs.map(\.id), outputs: outputs.map(\.id), label: scopes.joined(separator: ".")))
+      Node(
+        operation: operation, inputs: inputs.map(\.id), outputs: outputs.map(\.id), label: scopes.joined(separator: ".")
+      ))
     return outputs
   }
 

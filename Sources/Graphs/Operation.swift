@@ -42,12 +42,19 @@ public protocol Operation: Sendable {
 }
 
 extension Operation {
+  /// None.
   public func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { Workspace() }
+  /// None: outputs get memory of their own.
   public var overwrites: Int? { nil }
+  /// None: outputs are computed.
   public func views(_ inputs: [TensorType], _ outputs: [TensorType]) -> [Int]? { nil }
+  /// No.
   public var hasEffect: Bool { false }
+  /// No.
   public var isDeferrable: Bool { false }
+  /// No.
   public func absorbs(_ producer: any Operation, at input: Int) -> Bool { false }
+  /// None.
   public var accumulating: (any Operation)? { nil }
 }
 

@@ -89,7 +89,8 @@ public final class Program: TeamWork, @unchecked Sendable {
     let passing = values.filter { !isPersistent($0) && gradientOf[$0.symbol] == nil }
     let persistent = values.filter { isPersistent($0) && gradientOf[$0.symbol] == nil }
     let plan = MemoryPlan(passing, end: end)
-    let lasting = MemoryPlan(persistent.map { Schedule.Value(symbol: $0.symbol, byteCount: $0.byteCount, birth: -1, death: end) }, end: end)
+    let lasting = MemoryPlan(
+      persistent.map { Schedule.Value(symbol: $0.symbol, byteCount: $0.byteCount, birth: -1, death: end) }, end: end)
     let arenaStorage = try arena.reserve(plan.byteCount)
     let lastingStorage = try Storage(byteCount: lasting.byteCount)
     storages = [arenaStorage, lastingStorage]

@@ -34,7 +34,9 @@ struct Schedule {
     let needed = Self.needed(graph, kept + external)
     var consumers: [Int: [(node: Int, input: Int)]] = [:]
     for node in needed {
-      for (index, input) in graph.nodes[node].inputs.enumerated() { consumers[input, default: []].append((node, index)) }
+      for (index, input) in graph.nodes[node].inputs.enumerated() {
+        consumers[input, default: []].append((node, index))
+      }
     }
     let keptSet = Set(kept).union(external)
     for node in needed where graph.nodes[node].operation.isDeferrable {
@@ -132,7 +134,8 @@ struct Schedule {
         places[output] = (output, 0)
         var death = lastRead[output] ?? step
         if preparing.contains(step) { death = end }
-        if index == 0, let input = application.operation.overwrites, !preparing.contains(step), !external.contains(output),
+        if index == 0, let input = application.operation.overwrites, !preparing.contains(step),
+          !external.contains(output),
           let target = takeOver(graph, application.inputs[input], output, step: step, merged: merged)
         {
           merged[output] = target

@@ -35,7 +35,9 @@ public struct Evaluation: Sendable {
     flattened = Ranking(scores: probabilities, truths: truths, owners: probabilities.indices.map { $0 / classes })
     each = (0..<classes).map { label in
       let places = stride(from: label, to: probabilities.count, by: classes)
-      return Ranking(scores: places.map { probabilities[$0] }, truths: places.map { truths[$0] }, owners: Array(0..<(probabilities.count / classes)))
+      return Ranking(
+        scores: places.map { probabilities[$0] }, truths: places.map { truths[$0] },
+        owners: Array(0..<(probabilities.count / classes)))
     }
   }
 
@@ -150,6 +152,7 @@ public struct Evaluation: Sendable {
     let frequencies = labels.indices.map { label in
       Double(stride(from: label, to: truths.count, by: labels.count).count { truths[$0] }) / Double(max(1, patients))
     }
-    return Evaluation(labels: labels, probabilities: probabilities.indices.map { frequencies[$0 % labels.count] }, truths: truths)
+    return Evaluation(
+      labels: labels, probabilities: probabilities.indices.map { frequencies[$0 % labels.count] }, truths: truths)
   }
 }

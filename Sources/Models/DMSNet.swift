@@ -50,7 +50,8 @@ public struct DMSNet: Sendable {
     let labels = configuration.labels
     let losses = Losses(
       weights: loss, labels: graph.input("labels", TensorType([pairs, labels])),
-      eyeLabels: graph.input("eye_labels", TensorType([2, pairs, labels])), pairs: graph.input("pairs", TensorType([1])))
+      eyeLabels: graph.input("eye_labels", TensorType([2, pairs, labels])), pairs: graph.input("pairs", TensorType([1]))
+    )
     let parts = try graph.scope("losses") { try losses(output) }
     guard let total = parts["loss"] else { preconditionFailure("a network without loss") }
     let gradients = try graph.differentiate(total) { try $0.plus($1) }

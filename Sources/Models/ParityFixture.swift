@@ -43,9 +43,13 @@ public struct ParityFixture {
     let report = try replica.variables.load(file, from: "weights/")
     guard report.missing.isEmpty, report.unused.isEmpty else {
       throw Failure(
-        .data, "\(file.path): tensors \((report.missing.map { "weights/" + $0 } + report.unused).prefix(3).joined(separator: ", ")) are missing or not the model's")
+        .data,
+        "\(file.path): tensors \((report.missing.map { "weights/" + $0 } + report.unused).prefix(3).joined(separator: ", ")) are missing or not the model's"
+      )
     }
-    let images = Tensor([2 * pairs, 3, left.shape[2], left.shape[3]], left.values + right.values).transposed([0, 2, 3, 1])
+    let images = Tensor([2 * pairs, 3, left.shape[2], left.shape[3]], left.values + right.values).transposed([
+      0, 2, 3, 1,
+    ])
 
     let evaluation = try replica.inference(pairs: pairs)
     evaluation.set("images", images.values)
@@ -71,7 +75,9 @@ public struct ParityFixture {
   private func compare(_ name: String, _ found: Tensor?, bar: String) throws -> Comparison {
     let expected = try file.tensor(name)
     guard let found, found.shape.count == expected.shape.count else {
-      throw Failure(.data, "\(file.path): \(name) has shape \(expected.shape), the model's is \(found?.shape.description ?? "none")")
+      throw Failure(
+        .data, "\(file.path): \(name) has shape \(expected.shape), the model's is \(found?.shape.description ?? "none")"
+      )
     }
     var (difference, largest) = (0.0, 1e-12)
     for (a, b) in zip(found.values, expected.values) {
@@ -113,7 +119,9 @@ public struct ParityFixture {
       result.append(Comparison(name: "gradient/\(names[place])", error: rms(errors) / (rms(samples) + floor), bar: bar))
       let norm = found.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
       result.append(
-        Comparison(name: "gradient_norm/\(names[place])", error: abs(norm - norms[place]) / (norms[place] + normFloor), bar: bar))
+        Comparison(
+          name: "gradient_norm/\(names[place])", error: abs(norm - norms[place]) / (norms[place] + normFloor), bar: bar)
+      )
     }
     return result
   }

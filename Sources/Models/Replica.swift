@@ -19,7 +19,8 @@ public final class Replica {
     self.network = network
     size = (height, width)
     team = ThreadTeam(count: threads)
-    let description = trains
+    let description =
+      trains
       ? try network.training(pairs: 1, height: height, width: width)
       : try network.inference(pairs: 1, height: height, width: width)
     variables = try Variables(

@@ -21,9 +21,12 @@ struct Trunk {
 
   private func block(_ x: Symbol, planes: Int, stride: Int, _ builder: Builder) throws -> Symbol {
     let outputs = planes * configuration.block.expansion
-    let shortcut = stride != 1 || x.shape.channels != outputs
+    let shortcut =
+      stride != 1 || x.shape.channels != outputs
       ? try builder["downsample"].convolutionNorm(x, outputs, stride: stride, relu: false) : x
-    func layer(_ x: Symbol, _ number: Int, _ outputs: Int, kernel: Int, stride: Int = 1, relu: Bool = true) throws -> Symbol {
+    func layer(_ x: Symbol, _ number: Int, _ outputs: Int, kernel: Int, stride: Int = 1, relu: Bool = true) throws
+      -> Symbol
+    {
       let y = try builder["conv\(number)"].convolution(x, outputs, kernel: kernel, stride: stride)
       return try builder["bn\(number)"].batchNorm(y, relu: relu)
     }

@@ -22,13 +22,16 @@ extension Variables {
         continue
       }
       guard entry.type.shape == variable.fileShape else {
-        throw Failure(.data, "\(file.path): tensor \(name) has shape \(entry.type.shape), the model's is \(variable.fileShape)")
+        throw Failure(
+          .data, "\(file.path): tensor \(name) has shape \(entry.type.shape), the model's is \(variable.fileShape)")
       }
       used.insert(name)
       if variable.type.element == .int64 {
         let values = try file.bytes(name)
         guard entry.type.element == .int64 else { throw Failure(.data, "\(file.path): tensor \(name) is not I64") }
-        values.withUnsafeBytes { if let source = $0.baseAddress { address(index).copyMemory(from: source, byteCount: $0.count) } }
+        values.withUnsafeBytes {
+          if let source = $0.baseAddress { address(index).copyMemory(from: source, byteCount: $0.count) }
+        }
       } else {
         let tensor = try file.tensor(name)
         guard tensor.values.allSatisfy(\.isFinite) else {
@@ -69,10 +72,13 @@ public enum Weights {
       let name = String(variable.name.dropFirst("trunk.".count))
       guard let entry = file.entries[name] else { continue }
       guard entry.type.shape == variable.fileShape else {
-        throw Failure(.data, "\(path): tensor \(name) has shape \(entry.type.shape), the model's is \(variable.fileShape)")
+        throw Failure(
+          .data, "\(path): tensor \(name) has shape \(entry.type.shape), the model's is \(variable.fileShape)")
       }
       matches += 1
     }
-    guard matches > 0 else { throw Failure(.data, "\(path): none of its tensors is the trunk's (torchvision's names were expected)") }
+    guard matches > 0 else {
+      throw Failure(.data, "\(path): none of its tensors is the trunk's (torchvision's names were expected)")
+    }
   }
 }

@@ -21,7 +21,11 @@ struct AbsoluteDifference: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     let (a, b, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
-    return [Phase.ranges(operands.outputs[0].shape.count, grain: elementGrain) { for i in $0 { target[i] = abs(a[i] - b[i]) } }]
+    return [
+      Phase.ranges(operands.outputs[0].shape.count, grain: elementGrain) {
+        for i in $0 { target[i] = abs(a[i] - b[i]) }
+      }
+    ]
   }
 
   /// arriving * sign(a - b).

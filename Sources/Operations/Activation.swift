@@ -2,29 +2,29 @@ import Glibc
 import Graphs
 
 /// An element-wise function whose derivative follows from its own output: ReLU and the logistic sigmoid.
-public struct Activation: Operation {
+struct Activation: Operation {
   /// The function.
-  public enum Function: String, Sendable {
+  enum Function: String, Sendable {
     case relu
     case sigmoid
   }
 
   let function: Function
-  public var name: String { function.rawValue }
-  public var overwrites: Int? { 0 }
+  var name: String { function.rawValue }
+  var overwrites: Int? { 0 }
 
-  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
 
-  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
     return try arriving.graph.apply(Gradient(function: function), [arriving, context.outputs[0]])
   }
 
-  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: inputs[0].shape.count, inputs, outputs)
   }
 
-  public func phases(_ operands: Operands) -> [Phase] {
+  func phases(_ operands: Operands) -> [Phase] {
     let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
     return [
       Phase.ranges(operands.inputs[0].shape.count, grain: elementGrain) { [function] range in

@@ -25,7 +25,9 @@ struct AdaptivePool: Operation {
     return try arriving.graph.apply(Gradient(pool: self, map: context.inputs[0].shape), inputs)
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: inputs[0].shape.count, inputs, outputs)
+  }
 
   func window(_ bin: Int, _ extent: Int) -> Range<Int> { bin * extent / bins..<((bin + 1) * extent + bins - 1) / bins }
 

@@ -1,25 +1,25 @@
 import Graphs
 
 /// Addition, subtraction or multiplication, element by element; axes of extent 1 (or missing in front) stretch, as in NumPy.
-public struct Arithmetic: Operation {
+struct Arithmetic: Operation {
   /// The operation on two numbers.
-  public enum Function: String, Sendable {
+  enum Function: String, Sendable {
     case add
     case subtract
     case multiply
   }
 
   let function: Function
-  public var name: String { function.rawValue }
+  var name: String { function.rawValue }
 
-  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard let shape = Stretch.shape(inputs[0].shape, inputs[1].shape) else {
       throw misfit(self, inputs, "the shapes do not stretch to one another")
     }
     return [TensorType(shape, inputs[0].element)]
   }
 
-  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
     let (a, b) = (context.inputs[0], context.inputs[1])
     func towards(_ input: Int, _ gradient: () throws -> Symbol) throws -> Symbol? {
@@ -32,11 +32,11 @@ public struct Arithmetic: Operation {
     }
   }
 
-  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: outputs[0].shape.count, inputs, outputs)
   }
 
-  public func phases(_ operands: Operands) -> [Phase] {
+  func phases(_ operands: Operands) -> [Phase] {
     let (a, b, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
     let left = Stretch(operands.inputs[0].shape, to: operands.outputs[0].shape)
     let right = Stretch(operands.inputs[1].shape, to: operands.outputs[0].shape)
@@ -112,13 +112,17 @@ struct StretchSum: Operation {
   let shape: Shape
   var name: String { "stretch-sum" }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
-    guard Stretch.shape(shape, inputs[0].shape) == inputs[0].shape else { throw misfit(self, inputs, "not \(shape) stretched") }
+    guard Stretch.shape(shape, inputs[0].shape) == inputs[0].shape else {
+      throw misfit(self, inputs, "not \(shape) stretched")
+    }
     return [TensorType(shape, inputs[0].element)]
   }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     [try context.gradients[0]?.stretched(to: context.inputs[0].shape)]
   }
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: inputs[0].shape.count, inputs, outputs)
+  }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
@@ -155,10 +159,16 @@ struct Scale: Operation {
   var overwrites: Int? { 0 }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] { [try context.gradients[0]?.scaled(by: factor)] }
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: inputs[0].shape.count, inputs, outputs)
+  }
   func phases(_ operands: Operands) -> [Phase] {
     let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
-    return [Phase.ranges(operands.inputs[0].shape.count, grain: elementGrain) { [factor] in for i in $0 { target[i] = factor * source[i] } }]
+    return [
+      Phase.ranges(operands.inputs[0].shape.count, grain: elementGrain) { [factor] in
+        for i in $0 { target[i] = factor * source[i] }
+      }
+    ]
   }
 }
 
@@ -167,10 +177,14 @@ extension Symbol {
   public func plus(_ other: Symbol) throws -> Symbol { try graph.apply(Arithmetic(function: .add), [self, other])[0] }
 
   /// self - other.
-  public func minus(_ other: Symbol) throws -> Symbol { try graph.apply(Arithmetic(function: .subtract), [self, other])[0] }
+  public func minus(_ other: Symbol) throws -> Symbol {
+    try graph.apply(Arithmetic(function: .subtract), [self, other])[0]
+  }
 
   /// self * other.
-  public func times(_ other: Symbol) throws -> Symbol { try graph.apply(Arithmetic(function: .multiply), [self, other])[0] }
+  public func times(_ other: Symbol) throws -> Symbol {
+    try graph.apply(Arithmetic(function: .multiply), [self, other])[0]
+  }
 
   /// factor * self.
   public func scaled(by factor: Float) throws -> Symbol { try graph.apply(Scale(factor: factor), [self])[0] }

@@ -6,17 +6,17 @@ import Graphs
 /// It is three operations. `BatchMoments` measures the batch; `BatchNormCoefficients` turns moments, weight and bias into
 /// scale, bias and mean of each channel; `BatchNorm` applies them, and waits with that until a consumer loads the value. The
 /// gradient rule of `BatchNorm` accounts for the moments' dependence on the map, so theirs is empty.
-public struct BatchNorm: Operation {
+struct BatchNorm: Operation {
   /// Whether negative results become zero.
   let relu: Bool
   /// Whether scale and shift depend on the map itself: in training, not in evaluation.
   let isTraining: Bool
 
-  public var name: String { "batch-norm" }
-  public var isDeferrable: Bool { true }
+  var name: String { "batch-norm" }
+  var isDeferrable: Bool { true }
 
   /// Inputs: map [N,H,W,C], coefficients [4,C] (scale, bias, mean, inverse deviation), weight [C], bias [C].
-  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     let channels = inputs[0].shape.channels
     guard inputs[1].shape == [4, channels], inputs[2].shape == [channels], inputs[3].shape == [channels] else {
       throw misfit(self, inputs, "coefficients, weight and bias take \(channels) channels")
@@ -24,7 +24,7 @@ public struct BatchNorm: Operation {
     return [inputs[0]]
   }
 
-  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil, nil, nil] }
     guard isTraining else { throw Failure(.usage, "\(name): no gradient in evaluation") }
     let (x, coefficients) = (context.inputs[0], context.inputs[1])
@@ -33,11 +33,11 @@ public struct BatchNorm: Operation {
     return [dx, nil, sums[0], sums[1]]
   }
 
-  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
   }
 
-  public func phases(_ operands: Operands) -> [Phase] {
+  func phases(_ operands: Operands) -> [Phase] {
     let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let channels = operands.inputs[0].shape.channels
     let norm = dms_norm(operands.inputs[1])
@@ -193,7 +193,8 @@ extension Symbol {
     if isTraining {
       let moments = try graph.apply(BatchMoments(), [self])[0]
       _ = try graph.apply(
-        RunningStatistics(rows: shape.rows), [moments, variables.runningMean, variables.runningVariance, variables.batches])
+        RunningStatistics(rows: shape.rows),
+        [moments, variables.runningMean, variables.runningVariance, variables.batches])
       coefficients = try graph.apply(BatchNormCoefficients(), [weight, bias, moments])[0]
     } else {
       coefficients = try graph.apply(

@@ -35,7 +35,8 @@ extension BatchNorm {
           let sums = partial + chunk * 2 * c + span.lowerBound
           withUnsafePointer(to: norm) {
             dms_gradient_sums(
-              arriving + offset, x + offset, $0, range.count, c, span.lowerBound, span.count, relu ? 1 : 0, sums, sums + c)
+              arriving + offset, x + offset, $0, range.count, c, span.lowerBound, span.count, relu ? 1 : 0, sums,
+              sums + c)
           }
         },
         Phase.ranges(c, grain: 64) { range in
@@ -77,7 +78,8 @@ extension BatchNorm {
         Phase.ranges(operands.inputs[0].shape.rows, grain: elementGrain / c) { [relu] rows in
           let offset = rows.lowerBound * c
           withUnsafePointer(to: norm) {
-            dms_normalise_gradient(arriving + offset, x + offset, $0, rest, rest + c, rows.count, c, relu ? 1 : 0, y + offset)
+            dms_normalise_gradient(
+              arriving + offset, x + offset, $0, rest, rest + c, rows.count, c, relu ? 1 : 0, y + offset)
           }
         }
       ]

@@ -26,7 +26,9 @@ struct BinaryCrossEntropy: Operation {
     return [try arriving.graph.apply(Gradient(loss: self), [arriving] + context.inputs)[0], nil, nil]
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 10 * inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 10 * inputs[0].shape.count, inputs, outputs)
+  }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (logits, labels, pairs) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
@@ -53,7 +55,9 @@ struct BinaryCrossEntropy: Operation {
     var name: String { loss.name + "-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[1]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 8 * inputs[1].shape.count, inputs, outputs) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: 8 * inputs[1].shape.count, inputs, outputs)
+    }
 
     func phases(_ operands: Operands) -> [Phase] {
       let (arriving, logits, labels) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
@@ -76,7 +80,8 @@ struct BinaryCrossEntropy: Operation {
 
 extension Symbol {
   /// Binary cross entropy of these logits. The first axis, or the second of three, counts the pairs.
-  public func binaryCrossEntropy(_ labels: Symbol, pairs: Symbol, smoothing: Float, positive: [Float]) throws -> Symbol {
+  public func binaryCrossEntropy(_ labels: Symbol, pairs: Symbol, smoothing: Float, positive: [Float]) throws -> Symbol
+  {
     let here = shape.rank == 3 ? shape[1] : shape[0]
     let loss = BinaryCrossEntropy(smoothing: smoothing, positive: positive, elementsPerPair: shape.count / max(1, here))
     return try graph.apply(loss, [self, labels, pairs])[0]

@@ -19,21 +19,28 @@ struct ContrastLoss: Operation {
     return [try arriving.graph.apply(Gradient(margin: margin), [arriving] + context.inputs)[0], nil, nil]
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: inputs[0].shape.count, inputs, outputs)
+  }
 
   /// Whether the eyes of a pair have the same labels, and the cosine of their embeddings.
   static func pair(
-    _ pair: Int, of pairs: Int, _ embeddings: UnsafePointer<Float>, width: Int, _ labels: UnsafePointer<Float>, classes: Int
+    _ pair: Int, of pairs: Int, _ embeddings: UnsafePointer<Float>, width: Int, _ labels: UnsafePointer<Float>,
+    classes: Int
   ) -> (same: Bool, cosine: Double) {
     var (same, cosine) = (true, 0.0)
     for k in 0..<classes where labels[pair * classes + k] != labels[(pairs + pair) * classes + k] { same = false }
-    for k in 0..<width { cosine += Double(embeddings[pair * width + k]) * Double(embeddings[(pairs + pair) * width + k]) }
+    for k in 0..<width {
+      cosine += Double(embeddings[pair * width + k]) * Double(embeddings[(pairs + pair) * width + k])
+    }
     return (same, cosine)
   }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (embeddings, labels, all) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
-    let (pairs, width, classes) = (operands.inputs[0].shape[1], operands.inputs[0].shape[2], operands.inputs[1].shape[2])
+    let (pairs, width, classes) = (
+      operands.inputs[0].shape[1], operands.inputs[0].shape[2], operands.inputs[1].shape[2]
+    )
     let target = operands.outputs[0].floats
     return [
       Phase(chunks: 1) { [margin] _, _ in
@@ -53,12 +60,18 @@ struct ContrastLoss: Operation {
     var name: String { "contrast-loss-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[1]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 2 * inputs[1].shape.count, inputs, outputs) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: 2 * inputs[1].shape.count, inputs, outputs)
+    }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, embeddings, labels) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
+      let (arriving, embeddings, labels) = (
+        operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats
+      )
       let (all, target) = (operands.inputs[3].floats, operands.outputs[0].floats)
-      let (pairs, width, classes) = (operands.inputs[1].shape[1], operands.inputs[1].shape[2], operands.inputs[2].shape[2])
+      let (pairs, width, classes) = (
+        operands.inputs[1].shape[1], operands.inputs[1].shape[2], operands.inputs[2].shape[2]
+      )
       return [
         Phase(chunks: 1) { [margin] _, _ in
           for pair in 0..<pairs {

@@ -4,13 +4,13 @@ import Graphs
 /// Convolution without bias over channels-last maps: [N,H,W,I] and weight [kh,kw,I,O] -> [N,H',W',O].
 ///
 /// As a product of matrices: the taps under each output position form a row. Chunks of rows fit a core's own cache.
-public struct Convolution: Operation {
+struct Convolution: Operation {
   let stride: Int
   let padding: Int
 
-  public var name: String { "convolution" }
+  var name: String { "convolution" }
 
-  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     let (map, weight) = (inputs[0].shape, inputs[1].shape)
     guard map.rank == 4, weight.rank == 4, map[3] == weight[2] else {
       throw misfit(self, inputs, "a map [N,H,W,I] and a weight [kh,kw,I,O] were expected")
@@ -22,7 +22,7 @@ public struct Convolution: Operation {
     return [TensorType([map[0], extent(0), extent(1), weight[3]], inputs[0].element)]
   }
 
-  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
     let (map, weight) = (context.inputs[0], context.inputs[1])
     let weightGradient = try map.graph.apply(
@@ -33,18 +33,18 @@ public struct Convolution: Operation {
     return [mapGradient, weightGradient]
   }
 
-  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 2 * outputs[0].shape.rows * inputs[1].shape.count, inputs, outputs)
   }
 
-  public func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
+  func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
     let taps = Taps(map: inputs[0].shape, weight: inputs[1].shape, stride: stride, padding: padding)
     return Workspace(
       shared: dms_packed_count(taps.columns, taps.outputs) * 4,
       scratch: (taps.gathered + dms_multiply_scratch(taps.grain)) * 4)
   }
 
-  public func phases(_ operands: Operands) -> [Phase] {
+  func phases(_ operands: Operands) -> [Phase] {
     let (map, weight, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
     let packed = operands.workspace.assumingMemoryBound(to: Float.self)
     let taps = Taps(map: operands.inputs[0].shape, weight: operands.inputs[1].shape, stride: stride, padding: padding)
@@ -96,7 +96,9 @@ public struct Convolution: Operation {
     }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, weight, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
+      let (arriving, weight, target) = (
+        operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats
+      )
       let addend = adds ? operands.inputs[2].floats : nil
       let packed = operands.workspace.assumingMemoryBound(to: Float.self)
       let taps = Taps(map: map, weight: operands.inputs[1].shape, stride: stride, padding: padding)
@@ -177,7 +179,8 @@ public struct Convolution: Operation {
             dms_pack(&right, rows.count, outputs, 1, 0, dms_pack_panels(rows.count, outputs), packed)
             var left = dms_matrix(values: taps.gather(map, rows, scratch), stride: taps.columns, transposed: 1)
             dms_multiply(
-              &left, packed, taps.columns, outputs, rows.count, chunk > first ? 1 : 0, partial + section * count, outputs,
+              &left, packed, taps.columns, outputs, rows.count, chunk > first ? 1 : 0, partial + section * count,
+              outputs,
               taps.beyond(scratch))
           }
         },

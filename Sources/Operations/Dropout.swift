@@ -22,7 +22,9 @@ struct Dropout: Operation {
     return [try arriving.graph.apply(self, [arriving, context.inputs[1]])[0], nil]
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: inputs[0].shape.count, inputs, outputs)
+  }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)

@@ -25,7 +25,9 @@ struct GroupNorm: Operation {
     return try arriving.graph.apply(Gradient(norm: self), [arriving, context.inputs[0], context.inputs[1]])
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 8 * inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 8 * inputs[0].shape.count, inputs, outputs)
+  }
 
   /// Instances, and the rows and channels of each.
   func extents(_ shape: Shape) -> (instances: Int, rows: Int, channels: Int) {
@@ -33,7 +35,9 @@ struct GroupNorm: Operation {
   }
 
   /// Mean and inverse deviation of a group.
-  static func moments(_ x: UnsafePointer<Float>, rows: Int, channels: Int, group: Range<Int>) -> (mean: Double, inverse: Double) {
+  static func moments(_ x: UnsafePointer<Float>, rows: Int, channels: Int, group: Range<Int>) -> (
+    mean: Double, inverse: Double
+  ) {
     var (sum, squares) = (0.0, 0.0)
     for row in 0..<rows { for k in group { sum += Double(x[row * channels + k]) } }
     let mean = sum / Double(rows * group.count)
@@ -76,7 +80,9 @@ struct GroupNorm: Operation {
     var name: String { norm.name + "-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[1], inputs[2], inputs[2]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 16 * inputs[0].shape.count, inputs, outputs) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: 16 * inputs[0].shape.count, inputs, outputs)
+    }
 
     private func grain(_ instances: Int, _ count: Int) -> Int { max(1, 4096 / count, (instances + 63) / 64) }
 

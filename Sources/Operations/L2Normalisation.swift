@@ -10,7 +10,9 @@ struct L2Normalisation: Operation {
     guard let arriving = context.gradients[0] else { return [nil] }
     return try arriving.graph.apply(Gradient(), [arriving, context.inputs[0]])
   }
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 3 * inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
+  }
 
   static func length(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
     var sum: Float = 0
@@ -35,7 +37,9 @@ struct L2Normalisation: Operation {
     var name: String { "l2-normalisation-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 7 * inputs[0].shape.count, inputs, outputs) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: 7 * inputs[0].shape.count, inputs, outputs)
+    }
     func phases(_ operands: Operands) -> [Phase] {
       let (arriving, x, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let columns = operands.inputs[0].shape.channels

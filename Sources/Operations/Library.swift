@@ -51,7 +51,8 @@ public enum Library {
     openblas_set_num_threads(1)
     var target = [Float](repeating: 0, count: rows * columns)
     cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rows), Int32(columns), Int32(depth), 1, left, Int32(depth), right,
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rows), Int32(columns), Int32(depth), 1, left, Int32(depth),
+      right,
       Int32(columns), 0, &target, Int32(columns))
     return target
   }

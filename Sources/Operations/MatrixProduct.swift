@@ -29,7 +29,9 @@ struct MatrixProduct: Operation {
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     let (left, right) = (inputs[0].shape, inputs[1].shape)
     guard let extents = extents(left, right) else { throw misfit(self, inputs, "the matrices do not fit") }
-    let front = right.rank == 2 && !transposeLeft ? Array(left.dimensions.dropLast()) : left.dimensions.dropLast(2) + [extents.rows]
+    let front =
+      right.rank == 2 && !transposeLeft
+      ? Array(left.dimensions.dropLast()) : left.dimensions.dropLast(2) + [extents.rows]
     return [TensorType(Shape(front + [extents.columns]))]
   }
 
@@ -42,7 +44,8 @@ struct MatrixProduct: Operation {
     }
     var leftGradient: Symbol?
     if context.wanted[0] {
-      leftGradient = transposeLeft
+      leftGradient =
+        transposeLeft
         ? try product(right, arriving, transposeRight, true) : try product(arriving, right, false, !transposeRight)
     }
     var rightGradient: Symbol?
@@ -51,7 +54,8 @@ struct MatrixProduct: Operation {
       let shared = right.shape.rank == 2
       let tall = shared ? try left.reshaped([left.shape.rows, left.shape.channels]) : left
       let tallArriving = shared ? try arriving.reshaped([arriving.shape.rows, arriving.shape.channels]) : arriving
-      rightGradient = transposeRight
+      rightGradient =
+        transposeRight
         ? try product(tallArriving, tall, true, transposeLeft) : try product(tall, tallArriving, !transposeLeft, false)
     }
     return [leftGradient, rightGradient]
@@ -77,7 +81,9 @@ struct MatrixProduct: Operation {
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
     guard let e = extents(inputs[0].shape, inputs[1].shape) else { return Workspace() }
     guard isTall(e) else { return Workspace(scratch: chunk(e, rows: e.rows).scratch) }
-    return Workspace(scratch: max(chunk(e, rows: min(Self.grain, e.rows)).scratch, chunk(e, rows: max(1, e.rows % Self.grain)).scratch))
+    return Workspace(
+      scratch: max(chunk(e, rows: min(Self.grain, e.rows)).scratch, chunk(e, rows: max(1, e.rows % Self.grain)).scratch)
+    )
   }
 
   func phases(_ operands: Operands) -> [Phase] {
@@ -97,7 +103,8 @@ struct MatrixProduct: Operation {
     return [
       Phase(chunks: e.batch) { index, scratch in
         product(
-          left + index * e.rows * e.depth, right + index * e.depth * e.columns, target + index * e.rows * e.columns, scratch)
+          left + index * e.rows * e.depth, right + index * e.depth * e.columns, target + index * e.rows * e.columns,
+          scratch)
       }
     ]
   }
@@ -120,11 +127,14 @@ extension Symbol {
 /// [B,n,W]; head h works on its own W / heads columns.
 public func attention(queries: Symbol, keys: Symbol, values: Symbol, heads: Int) throws -> Symbol {
   let width = queries.shape[2]
-  guard width % heads == 0 else { throw Failure(.usage, "attention: width \(width) is not a multiple of \(heads) heads") }
+  guard width % heads == 0 else {
+    throw Failure(.usage, "attention: width \(width) is not a multiple of \(heads) heads")
+  }
   func split(_ x: Symbol) throws -> Symbol {
     try x.reshaped([x.shape[0], x.shape[1], heads, width / heads]).permuted([0, 2, 1, 3])
   }
-  let scores = try split(queries).matrixProduct(split(keys), transposed: true, scale: 1 / Float(width / heads).squareRoot())
+  let scores = try split(queries).matrixProduct(
+    split(keys), transposed: true, scale: 1 / Float(width / heads).squareRoot())
   let weighted = try scores.softmax().matrixProduct(split(values))
   return try weighted.permuted([0, 2, 1, 3]).reshaped(queries.shape)
 }

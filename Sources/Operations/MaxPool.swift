@@ -34,7 +34,8 @@ struct MaxPool: Operation {
   /// The geometry of the windows on a map.
   func geometry(_ map: Shape, _ output: Shape) -> dms_geometry {
     dms_geometry(
-      height: map[1], width: map[2], channels: map[3], out_height: output[1], out_width: output[2], kernel_height: kernel,
+      height: map[1], width: map[2], channels: map[3], out_height: output[1], out_width: output[2],
+      kernel_height: kernel,
       kernel_width: kernel, stride: stride, padding: padding)
   }
 
@@ -57,7 +58,9 @@ struct MaxPool: Operation {
     var name: String { "max-pool-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType(map)] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: inputs[0].shape.count, inputs, outputs) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: inputs[0].shape.count, inputs, outputs)
+    }
 
     func phases(_ operands: Operands) -> [Phase] {
       let geometry = pool.geometry(map, operands.inputs[0].shape)
@@ -65,7 +68,9 @@ struct MaxPool: Operation {
       let taps = operands.inputs[1].address.assumingMemoryBound(to: UInt8.self)
       return [
         Phase.ranges(map[0] * map[1], grain: 4) { range in
-          withUnsafePointer(to: geometry) { dms_max_pool_gradient($0, arriving, taps, range.lowerBound, range.count, target) }
+          withUnsafePointer(to: geometry) {
+            dms_max_pool_gradient($0, arriving, taps, range.lowerBound, range.count, target)
+          }
         }
       ]
     }

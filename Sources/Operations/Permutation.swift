@@ -6,7 +6,9 @@ struct Permutation: Operation {
   var name: String { "permutation" }
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
-    guard axes.sorted() == Array(0..<inputs[0].shape.rank) else { throw misfit(self, inputs, "\(axes) are not its axes") }
+    guard axes.sorted() == Array(0..<inputs[0].shape.rank) else {
+      throw misfit(self, inputs, "\(axes) are not its axes")
+    }
     return [TensorType(Shape(axes.map { inputs[0].shape[$0] }), inputs[0].element)]
   }
 

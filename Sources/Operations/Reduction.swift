@@ -1,9 +1,9 @@
 import Graphs
 
 /// Mean, sum or maximum over axes that lie side by side: the tensor is seen as [outer, reduced, inner].
-public struct Reduction: Operation {
+struct Reduction: Operation {
   /// What becomes of the reduced elements.
-  public enum Function: String, Sendable {
+  enum Function: String, Sendable {
     case mean
     case sum
     case maximum
@@ -13,9 +13,9 @@ public struct Reduction: Operation {
   let axes: Range<Int>
   let keepsAxes: Bool
 
-  public var name: String { function.rawValue }
+  var name: String { function.rawValue }
 
-  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard axes.lowerBound >= 0, axes.upperBound <= inputs[0].shape.rank, !axes.isEmpty else {
       throw misfit(self, inputs, "there are no axes \(axes)")
     }
@@ -24,14 +24,16 @@ public struct Reduction: Operation {
     return [TensorType(Shape(extents), inputs[0].element)]
   }
 
-  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
     let gradient = Gradient(reduction: self, shape: context.inputs[0].shape)
     let inputs = function == .maximum ? [arriving, context.inputs[0], context.outputs[0]] : [arriving]
     return try arriving.graph.apply(gradient, inputs)
   }
 
-  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: inputs[0].shape.count, inputs, outputs)
+  }
 
   /// The extents [outer, reduced, inner] of a tensor reduced over `axes`.
   static func extents(_ shape: Shape, _ axes: Range<Int>) -> (outer: Int, reduced: Int, inner: Int) {
@@ -39,7 +41,7 @@ public struct Reduction: Operation {
     return (d[..<axes.lowerBound].reduce(1, *), d[axes].reduce(1, *), d[axes.upperBound...].reduce(1, *))
   }
 
-  public func phases(_ operands: Operands) -> [Phase] {
+  func phases(_ operands: Operands) -> [Phase] {
     let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let (outer, reduced, inner) = Self.extents(operands.inputs[0].shape, axes)
     return [

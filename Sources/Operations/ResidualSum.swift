@@ -2,27 +2,27 @@ import CKernels
 import Graphs
 
 /// The end of a residual block (He et al. 2016): max(0, a + b). Either side may be a batch norm still to be applied.
-public struct ResidualSum: Operation {
-  public var name: String { "residual-sum" }
+struct ResidualSum: Operation {
+  var name: String { "residual-sum" }
 
-  public func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0] == inputs[1] else { throw misfit(self, inputs, "both sides take one shape") }
     return [inputs[0]]
   }
 
-  public func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
     let masked = try arriving.graph.apply(Activation.Gradient(function: .relu), [arriving, context.outputs[0]])[0]
     return [masked, masked]
   }
 
-  public func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 2 * inputs[0].shape.count, inputs, outputs)
   }
 
-  public func absorbs(_ producer: any Operation, at input: Int) -> Bool { (producer as? BatchNorm)?.relu == false }
+  func absorbs(_ producer: any Operation, at input: Int) -> Bool { (producer as? BatchNorm)?.relu == false }
 
-  public func phases(_ operands: Operands) -> [Phase] {
+  func phases(_ operands: Operands) -> [Phase] {
     func side(_ operand: Operand) -> (UnsafeMutablePointer<Float>, dms_norm?) {
       operand.deferred.map { ($0.inputs[0].floats, dms_norm($0.inputs[1])) } ?? (operand.floats, nil)
     }

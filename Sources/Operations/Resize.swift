@@ -16,7 +16,9 @@ struct Resize: Operation {
     return try arriving.graph.apply(Gradient(map: context.inputs[0].shape), [arriving])
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 8 * outputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 8 * outputs[0].shape.count, inputs, outputs)
+  }
 
   /// The two source positions of one target position and the weight of the second.
   struct Tap {
@@ -48,7 +50,9 @@ struct Resize: Operation {
             }
             let (a, b, c, d) = (at(y.low, x.low), at(y.low, x.high), at(y.high, x.low), at(y.high, x.high))
             for k in 0..<channels {
-              to[k] = (1 - y.weight) * ((1 - x.weight) * a[k] + x.weight * b[k]) + y.weight * ((1 - x.weight) * c[k] + x.weight * d[k])
+              to[k] =
+                (1 - y.weight) * ((1 - x.weight) * a[k] + x.weight * b[k]) + y.weight
+                * ((1 - x.weight) * c[k] + x.weight * d[k])
             }
           }
         }
@@ -62,7 +66,9 @@ struct Resize: Operation {
     var name: String { "resize-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType(map)] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 8 * inputs[0].shape.count, inputs, outputs) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: 8 * inputs[0].shape.count, inputs, outputs)
+    }
 
     func phases(_ operands: Operands) -> [Phase] {
       let size = operands.inputs[0].shape

@@ -10,7 +10,9 @@ struct Softmax: Operation {
     guard let arriving = context.gradients[0] else { return [nil] }
     return try arriving.graph.apply(Gradient(), [arriving, context.outputs[0]])
   }
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 5 * inputs[0].shape.count, inputs, outputs) }
+  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+    Cost(flops: 5 * inputs[0].shape.count, inputs, outputs)
+  }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
@@ -37,7 +39,9 @@ struct Softmax: Operation {
     var name: String { "softmax-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 4 * inputs[0].shape.count, inputs, outputs) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: 4 * inputs[0].shape.count, inputs, outputs)
+    }
     func phases(_ operands: Operands) -> [Phase] {
       let (arriving, y, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let columns = operands.inputs[0].shape.channels

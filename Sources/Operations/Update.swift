@@ -48,7 +48,8 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
       for start in stride(from: 0, to: values.count, by: Self.grain) {
         let count = min(Self.grain, values.count - start)
         pieces.append(
-          Piece(weight: weight + start, gradient: gradient + start, offset: offset + start, count: count, decays: decays))
+          Piece(
+            weight: weight + start, gradient: gradient + start, offset: offset + start, count: count, decays: decays))
       }
     }
     self.pieces = pieces
@@ -85,7 +86,8 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
         dms_sgd(piece.weight, piece.gradient, state(0), piece.count, rate, momentum, decay, scale)
       case .adamw(let beta1, let beta2, let epsilon, let first, let second):
         dms_adamw(
-          piece.weight, piece.gradient, state(0), state(1), piece.count, rate, beta1, beta2, epsilon, decay, scale, first,
+          piece.weight, piece.gradient, state(0), state(1), piece.count, rate, beta1, beta2, epsilon, decay, scale,
+          first,
           second)
       case .average(let share): dms_average(state(0), piece.weight, piece.count, share)
       case .measure: sums[index] = dms_sum_squares(piece.gradient, piece.count)

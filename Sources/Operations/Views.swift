@@ -8,7 +8,9 @@ struct Reshape: Operation {
     guard inputs[0].shape.count == shape.count else { throw misfit(self, inputs, "\(shape) has other elements") }
     return [TensorType(shape, inputs[0].element)]
   }
-  func gradient(_ context: GradientContext) throws -> [Symbol?] { [try context.gradients[0]?.reshaped(context.inputs[0].shape)] }
+  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+    [try context.gradients[0]?.reshaped(context.inputs[0].shape)]
+  }
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, bytes: 0) }
   func views(_ inputs: [TensorType], _ outputs: [TensorType]) -> [Int]? { [0] }
   func phases(_ operands: Operands) -> [Phase] { [] }

@@ -28,7 +28,9 @@ public struct CounterRandom: Sendable {
 
   /// A stream of numbers for one purpose: `f(seed, purpose, first, second, draw)`.
   public func stream(_ purpose: Purpose, _ first: Int = 0, _ second: Int = 0) -> Stream {
-    Stream(random: self, purpose: purpose, first: UInt32(truncatingIfNeeded: first), second: UInt32(truncatingIfNeeded: second))
+    Stream(
+      random: self, purpose: purpose, first: UInt32(truncatingIfNeeded: first),
+      second: UInt32(truncatingIfNeeded: second))
   }
 
   /// What a number is drawn for; no two purposes share numbers.

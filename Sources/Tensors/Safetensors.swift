@@ -59,7 +59,9 @@ public struct Safetensors: Sendable {
       let type = TensorType(Shape(extents), element)
       guard offsets[0] >= 0, offsets[1] >= offsets[0], offsets[1] <= data.count - start,
         offsets[1] - offsets[0] == type.byteCount
-      else { throw bad("tensor \(name) \(type) does not fit bytes \(offsets[0])..<\(offsets[1]) of \(data.count - start)") }
+      else {
+        throw bad("tensor \(name) \(type) does not fit bytes \(offsets[0])..<\(offsets[1]) of \(data.count - start)")
+      }
       entries[name] = Entry(type: type, range: offsets[0]..<offsets[1])
     }
     self.metadata = metadata
@@ -81,7 +83,9 @@ public struct Safetensors: Sendable {
     guard let type = entries[name]?.type else { throw Failure(.data, "\(path): tensor \(name) is missing") }
     let values: [Float] = bytes.withUnsafeBytes { raw in
       func map<T>(_: T.Type, _ convert: (T) -> Float) -> [Float] {
-        (0..<type.shape.count).map { convert(raw.loadUnaligned(fromByteOffset: $0 * type.element.byteCount, as: T.self)) }
+        (0..<type.shape.count).map {
+          convert(raw.loadUnaligned(fromByteOffset: $0 * type.element.byteCount, as: T.self))
+        }
       }
       switch type.element {
       case .float64: return map(Double.self) { Float($0) }

@@ -92,7 +92,9 @@ public struct Tensor: Sendable, Equatable {
   public func transposed(_ axes: [Int]) -> Tensor {
     let source = shape.dimensions
     var strides = [Int](repeating: 1, count: source.count)
-    for axis in stride(from: source.count - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * source[axis + 1] }
+    for axis in stride(from: source.count - 2, through: 0, by: -1) {
+      strides[axis] = strides[axis + 1] * source[axis + 1]
+    }
     let target = axes.map { source[$0] }
     let steps = axes.map { strides[$0] }
     var result = [Float](repeating: 0, count: values.count)

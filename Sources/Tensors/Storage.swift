@@ -20,7 +20,8 @@ public final class Storage: @unchecked Sendable {
     let huge = 2 << 20
     let unit = byteCount >= huge ? huge : 4096
     mapped = max(unit, (byteCount + unit - 1) / unit * unit) + (byteCount >= huge ? huge : 0)
-    guard let map = mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), map != MAP_FAILED else {
+    guard let map = mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), map != MAP_FAILED
+    else {
       throw Failure(.run, "cannot allocate \(byteCount >> 20) MiB of memory: \(String(cString: strerror(errno)))")
     }
     self.byteCount = byteCount

@@ -47,7 +47,9 @@ public struct Checkpoint {
     var folder = path
     if !FileManager.default.fileExists(atPath: "\(folder)/state.json") {
       guard FileManager.default.fileExists(atPath: path) else { throw Failure(.missing, "\(path): no such checkpoint") }
-      guard let link = links.first(where: { FileManager.default.fileExists(atPath: "\(path)/checkpoints/\($0)/state.json") })
+      guard
+        let link = links.first(where: { FileManager.default.fileExists(atPath: "\(path)/checkpoints/\($0)/state.json") }
+        )
       else { throw Failure(.missing, "\(path): neither a checkpoint nor a run that has one") }
       let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/checkpoints/\(link)")) ?? link
       folder = "\(path)/checkpoints/\(target)"
@@ -62,7 +64,9 @@ public struct Checkpoint {
         throw Failure(.data, "\(folder)/\(name): missing or unreadable", hint: Self.earlier(than: folder))
       }
       guard found == sum else {
-        throw Failure(.data, "\(folder)/\(name): damaged, its SHA-256 is not the one in state.json", hint: Self.earlier(than: folder))
+        throw Failure(
+          .data, "\(folder)/\(name): damaged, its SHA-256 is not the one in state.json",
+          hint: Self.earlier(than: folder))
       }
     }
   }
@@ -108,7 +112,9 @@ public struct Checkpoint {
       guard mkdir(temporary, 0o755) == 0 else { throw Failure.system("make", temporary) }
       for file in files {
         var hash = SHA256()
-        try Safetensors.write(file.items, metadata: ["format": "pt"], to: "\(temporary)/\(file.name)") { hash.update(data: $0) }
+        try Safetensors.write(file.items, metadata: ["format": "pt"], to: "\(temporary)/\(file.name)") {
+          hash.update(data: $0)
+        }
         state.files[file.name] = hexadecimal(hash.finalize())
       }
       let encoder = JSONEncoder()
@@ -131,7 +137,9 @@ public struct Checkpoint {
     }
     try sync(folder)
     let best = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/best")
-    for old in names(folder).dropLast(keep) where old != best { try? FileManager.default.removeItem(atPath: "\(folder)/\(old)") }
+    for old in names(folder).dropLast(keep) where old != best {
+      try? FileManager.default.removeItem(atPath: "\(folder)/\(old)")
+    }
   }
 
   /// Makes a folder's entries durable.

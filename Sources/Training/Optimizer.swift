@@ -15,7 +15,8 @@ final class Optimizer {
   init(_ options: Options, _ replica: Replica) throws {
     self.options = options
     self.replica = replica
-    update = try WeightUpdate(replica.variables, states: options.optimizer == .adamw ? 2 : 1, decaysAll: options.decayAll)
+    update = try WeightUpdate(
+      replica.variables, states: options.optimizer == .adamw ? 2 : 1, decaysAll: options.decayAll)
     average = options.ema > 0 ? try WeightUpdate(replica.variables, states: 1, decaysAll: false) : nil
     startAverage()
   }
@@ -40,7 +41,8 @@ final class Optimizer {
     case .adamw:
       rule = .adamw(
         beta1: Self.beta1, beta2: Self.beta2, epsilon: Self.epsilon,
-        first: Float(1 - pow(Double(Self.beta1), Double(steps))), second: Float(1 - pow(Double(Self.beta2), Double(steps))))
+        first: Float(1 - pow(Double(Self.beta1), Double(steps))),
+        second: Float(1 - pow(Double(Self.beta2), Double(steps))))
     }
     update.apply(rule, rate: rate, decay: options.weightDecay, scale: scale, team: replica.team)
     // Early on the average would be mostly the start: it begins as a plain mean.
@@ -75,7 +77,9 @@ final class Optimizer {
   /// The moments as a file holds them.
   var items: [Safetensors.Item] {
     names.enumerated().flatMap { number, name in
-      replica.variables.items(parametersOnly: true, prefix: name + "/") { self.update.state(number, of: $0, in: self.replica.variables) }
+      replica.variables.items(parametersOnly: true, prefix: name + "/") {
+        self.update.state(number, of: $0, in: self.replica.variables)
+      }
     }
   }
 
@@ -99,13 +103,15 @@ final class Optimizer {
     func fill(_ target: UnsafeMutableBufferPointer<Float>, _ file: Safetensors, _ name: String, _ index: Int) throws {
       let tensor = try file.tensor(name)
       guard tensor.shape == variables.list[index].fileShape else {
-        throw Failure(.data, "\(file.path): tensor \(name) has shape \(tensor.shape), expected \(variables.list[index].fileShape)")
+        throw Failure(
+          .data, "\(file.path): tensor \(name) has shape \(tensor.shape), expected \(variables.list[index].fileShape)")
       }
       _ = target.update(fromContentsOf: Variables.inward(variables.list[index], tensor))
     }
     for index in variables.parameters {
       for (number, name) in names.enumerated() {
-        try fill(update.state(number, of: index, in: variables), moments, "\(name)/\(variables.list[index].name)", index)
+        try fill(
+          update.state(number, of: index, in: variables), moments, "\(name)/\(variables.list[index].name)", index)
       }
       if let average, let target = averaged(index) { try fill(target, average, variables.list[index].name, index) }
     }

@@ -1,6 +1,6 @@
 @_exported import Communication
-@_exported import Fundus
 import Foundation
+@_exported import Fundus
 @_exported import Metrics
 @_exported import Models
 
@@ -24,51 +24,93 @@ public struct Options: Codable, Sendable, Equatable {
     case skip
   }
 
+  /// Folder of the data set.
   public var data = ""
+  /// The table, where the folder does not tell.
   public var annotations: String?
+  /// Folder of images, where the data folder holds several.
   public var images: String?
+  /// Whether rows without images are an error.
   public var strict = false
+  /// Folder of the run.
   public var output = ""
+  /// Share of patients that validate.
   public var validation = 0.2
+  /// CSV of ID,split instead of a share.
   public var split: String?
 
+  /// ResNet depth; nil: `blocks` say.
   public var depth: Int? = 18
+  /// Kind of block.
   public var block = Configuration.Block.bottleneck
+  /// Blocks a stage; empty: `depth` says.
   public var blocks: [Int] = []
+  /// The trunk's first channel count.
   public var stem = 64
+  /// Channels after the trunk.
   public var width = 256
+  /// Length of an eye's embedding.
   public var embedding = 128
+  /// Attention heads.
   public var heads = 4
+  /// Grid sizes of OSIM's pools.
   public var bins = [1, 2, 3, 6]
+  /// Probability with which a feature is dropped.
   public var dropout: Float = 0.2
+  /// Modules left out.
   public var without: [Configuration.Module] = []
+  /// Rows of an image in pixels.
   public var height = 224
+  /// Columns of an image in pixels.
   public var imageWidth = 224
+  /// Trunk weights to start from.
   public var pretrained: String?
 
+  /// Pairs of a step, over all ranks.
   public var batch = 16
+  /// Parts in which a rank works through its share.
   public var accumulate = 1
+  /// Epochs.
   public var epochs = 10
+  /// Seed of everything random.
   public var seed: UInt64 = 0
+  /// Threads of a rank.
   public var threads = 1
+  /// Threads that decode photographs.
   public var workers = 1
+  /// Whether the last, short step of an epoch is left out.
   public var dropLast = false
+  /// Probability of mirroring a pair.
   public var flip: Float = 0.5
 
+  /// How weights move.
   public var optimizer = OptimizerKind.adamw
+  /// Highest learning rate.
   public var learningRate: Float = 3e-4
+  /// Momentum of SGD.
   public var momentum: Float = 0.9
+  /// Weight decay.
   public var weightDecay: Float = 0.05
+  /// Whether norms and biases decay too.
   public var decayAll = false
+  /// How the learning rate falls after warmup.
   public var schedule = ScheduleKind.cosine
+  /// Steps of linear warmup.
   public var warmup = 100
+  /// Largest norm of the gradients; 0: any.
   public var clip: Float = 5
+  /// Label smoothing.
   public var smoothing: Float = 0
+  /// Weight of each label's positives; empty: 1.
   public var positive: [Float] = []
+  /// Decay of the weights' moving average; 0: none.
   public var ema: Float = 0
 
+  /// Steps between checkpoints; 0: one an epoch.
   public var checkpointEvery = 0
+  /// Checkpoints kept beside the best.
   public var keep = 3
+  /// What a loss or gradient that is not finite does.
   public var onNonfinite = NonfiniteRule.stop
 
   /// The defaults.
@@ -114,7 +156,9 @@ public struct Options: Codable, Sendable, Equatable {
     try require(epochs >= 1, "--epochs is \(epochs), expected at least 1")
     try require((1...1024).contains(threads), "--threads is \(threads), expected 1 to 1024")
     try require((1...1024).contains(workers), "--workers is \(workers), expected 1 to 1024")
-    try require((64...4096).contains(height) && (64...4096).contains(imageWidth), "--size is \(height)x\(imageWidth), expected 64 to 4096")
+    try require(
+      (64...4096).contains(height) && (64...4096).contains(imageWidth),
+      "--size is \(height)x\(imageWidth), expected 64 to 4096")
     try require(validation >= 0 && validation < 1, "--validation is \(validation), expected 0 up to below 1")
     try require(learningRate > 0 && learningRate.isFinite, "--learning-rate is \(learningRate), expected above 0")
     try require(momentum >= 0 && momentum < 1, "--momentum is \(momentum), expected 0 up to below 1")

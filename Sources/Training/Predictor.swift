@@ -15,7 +15,9 @@ public struct Predictor {
   }
 
   /// The probabilities [N,K] of `patients` (places in `dataset`), on every rank. `progress` hears of pairs done on this rank.
-  public func probabilities(_ dataset: Dataset, _ patients: [Int], progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
+  public func probabilities(_ dataset: Dataset, _ patients: [Int], progress: (Int, Int) -> Void = { _, _ in }) throws
+    -> [Float]
+  {
     let (rank, ranks, size) = (communicator.rank, communicator.size, Self.batch)
     let count = (patients.count + size - 1) / size
     let own = Array(stride(from: rank, to: count, by: ranks))

@@ -38,7 +38,8 @@ public final class Progress {
     guard isTerminal || now.timeIntervalSince(spoken) >= Self.interval || step == total else { return }
     spoken = now
     let left = now.timeIntervalSince(started) / Double(max(1, step - first)) * Double(total - step)
-    let line = "step \(step)/\(total)  loss \(String(format: "%.4f", loss))  "
+    let line =
+      "step \(step)/\(total)  loss \(String(format: "%.4f", loss))  "
       + "\(String(format: "%.1f", Double(pairs) / seconds)) pairs/s  \(Self.duration(left)) left"
     if isTerminal {
       put("\r\u{1B}[K" + line)
@@ -52,8 +53,9 @@ public final class Progress {
   func epoch(_ epoch: Int, of epochs: Int, _ report: Report, isBest: Bool, isLast: Bool) {
     let measures = Dictionary(uniqueKeysWithValues: report.evaluation.measures().map { ($0.key, $0.value) })
     func text(_ key: String) -> String { (measures[key] ?? nil).map { String(format: "%.4f", $0) } ?? "-" }
-    say("epoch \(epoch)/\(epochs)  kappa \(text("kappa"))  recall \(text("recall"))  accuracy \(text("accuracy"))  auc \(text("auc"))"
-      + (isBest ? "  best" : ""))
+    say(
+      "epoch \(epoch)/\(epochs)  kappa \(text("kappa"))  recall \(text("recall"))  accuracy \(text("accuracy"))  auc \(text("auc"))"
+        + (isBest ? "  best" : ""))
     if isLast { say(report.table) }
   }
 

@@ -14,7 +14,8 @@ public struct Report {
     self.patients = patients
     written = probabilities.map { String(format: "%.9g", Double($0)) }
     evaluation = Evaluation(
-      labels: labels, probabilities: written.map { Double($0) ?? 0 }, truths: patients.flatMap { $0.labels.map { $0 == 1 } })
+      labels: labels, probabilities: written.map { Double($0) ?? 0 },
+      truths: patients.flatMap { $0.labels.map { $0 == 1 } })
     var stream = CounterRandom(seed: seed).stream(.bootstrap)
     intervals = evaluation.intervals { stream.below($0) }
   }
@@ -23,7 +24,8 @@ public struct Report {
   public var csv: String {
     let header = ["ID"] + evaluation.labels.flatMap { ["\($0)_label", "\($0)_probability"] }
     let rows = patients.enumerated().map { index, patient in
-      [patient.id] + patient.labels.enumerated().flatMap { ["\($0.element)", written[index * patient.labels.count + $0.offset]] }
+      [patient.id]
+        + patient.labels.enumerated().flatMap { ["\($0.element)", written[index * patient.labels.count + $0.offset]] }
     }
     return ([header] + rows).map { $0.joined(separator: ",") + "\n" }.joined()
   }
@@ -39,7 +41,9 @@ public struct Report {
     result["patients"] = evaluation.patients
     result["intervals"] = intervals.mapValues { [$0.low, $0.high] }
     result["labels"] = Dictionary(
-      uniqueKeysWithValues: evaluation.labels.enumerated().map { ($0.element, Self.object(evaluation.label($0.offset))) })
+      uniqueKeysWithValues: evaluation.labels.enumerated().map {
+        ($0.element, Self.object(evaluation.label($0.offset)))
+      })
     result["single_label"] = Self.object(evaluation.singleLabel)
     result["all_negative"] = Self.object(evaluation.allNegative.measures())
     result["label_frequencies"] = Self.object(evaluation.labelFrequencies.measures())
@@ -59,18 +63,25 @@ public struct Report {
       }.joined().trimmingCharacters(in: .whitespaces)
     }
     let negative = Dictionary(uniqueKeysWithValues: evaluation.allNegative.measures().map { ($0.key, $0.value) })
-    let frequencies = Dictionary(uniqueKeysWithValues: evaluation.labelFrequencies.measures().map { ($0.key, $0.value) })
+    let frequencies = Dictionary(
+      uniqueKeysWithValues: evaluation.labelFrequencies.measures().map { ($0.key, $0.value) })
     var lines = [row(["\(evaluation.patients) patients", "", "95% interval", "all negative", "frequencies"])]
     for measure in evaluation.measures() {
       let interval = intervals[measure.key].map { "\(text($0.low)) - \(text($0.high))" } ?? ""
       lines.append(
-        row([measure.key, text(measure.value), interval, text(negative[measure.key] ?? nil), text(frequencies[measure.key] ?? nil)]))
+        row([
+          measure.key, text(measure.value), interval, text(negative[measure.key] ?? nil),
+          text(frequencies[measure.key] ?? nil),
+        ]))
     }
     lines.append(row(["label", "support", "recall", "precision", "auc"]))
     for (index, label) in evaluation.labels.enumerated() {
       let values = Dictionary(uniqueKeysWithValues: evaluation.label(index).map { ($0.key, $0.value) })
       let support = String(Int((values["support"] ?? nil) ?? 0))
-      lines.append(row([label, support, text(values["recall"] ?? nil), text(values["precision"] ?? nil), text(values["auc"] ?? nil)]))
+      lines.append(
+        row([
+          label, support, text(values["recall"] ?? nil), text(values["precision"] ?? nil), text(values["auc"] ?? nil),
+        ]))
     }
     return lines.joined(separator: "\n")
   }

@@ -13,9 +13,12 @@ public final class RunDirectory {
     let isRun = FileManager.default.fileExists(atPath: "\(path)/config.yaml")
     if resumes, !isRun { throw Failure(.missing, "\(path): no run to resume (config.yaml is missing)") }
     if isRun, !resumes {
-      throw Failure(.output, "\(path): holds another run", hint: "continue it with --resume, or choose another --output")
+      throw Failure(
+        .output, "\(path): holds another run", hint: "continue it with --resume, or choose another --output")
     }
-    do { try FileManager.default.createDirectory(atPath: "\(path)/checkpoints", withIntermediateDirectories: true) } catch {
+    do {
+      try FileManager.default.createDirectory(atPath: "\(path)/checkpoints", withIntermediateDirectories: true)
+    } catch {
       throw Failure(.output, "\(path): cannot be made or written to")
     }
     lock = open("\(path)/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
@@ -27,7 +30,8 @@ public final class RunDirectory {
     // Checked again under the lock: another process may have begun and ended meanwhile.
     if !resumes, FileManager.default.fileExists(atPath: "\(path)/config.yaml") {
       close(lock)
-      throw Failure(.output, "\(path): holds another run", hint: "continue it with --resume, or choose another --output")
+      throw Failure(
+        .output, "\(path): holds another run", hint: "continue it with --resume, or choose another --output")
     }
   }
 

@@ -46,7 +46,8 @@ public final class Trainer {
   private func start(_ resumed: Checkpoint?) throws {
     try communicator.together {
       if let resumed {
-        guard let model = try resumed.file("model.safetensors"), let moments = try resumed.file("optimizer.safetensors") else {
+        guard let model = try resumed.file("model.safetensors"), let moments = try resumed.file("optimizer.safetensors")
+        else {
           throw Failure(.data, "\(resumed.path): model or optimizer state is missing")
         }
         _ = try replica.variables.load(model)
@@ -57,7 +58,9 @@ public final class Trainer {
       } else if communicator.rank == 0, let path = options.pretrained {
         let report = try replica.variables.load(Safetensors(path: path), into: "trunk.")
         progress.say("start from \(path)")
-        if !report.missing.isEmpty { progress.say("  not in it, so left at their start: \(Self.grouped(report.missing))") }
+        if !report.missing.isEmpty {
+          progress.say("  not in it, so left at their start: \(Self.grouped(report.missing))")
+        }
         if !report.unused.isEmpty { progress.say("  in it but not used: \(Self.grouped(report.unused))") }
       }
     }
@@ -82,7 +85,9 @@ public final class Trainer {
   /// Trains to the end, or until somebody asks to stop.
   public func train() throws {
     let first = (epoch: state.epoch, step: state.position)
-    let (ranks, rank, parts, sampler, epochs) = (communicator.size, communicator.rank, options.accumulate, sampler, options.epochs)
+    let (ranks, rank, parts, sampler, epochs) = (
+      communicator.size, communicator.rank, options.accumulate, sampler, options.epochs
+    )
     let begin = first.epoch * sampler.stepsPerEpoch + first.step
     // The order of an epoch is drawn once, when the loader first comes to it.
     let orders = EpochOrders(sampler)
@@ -152,7 +157,8 @@ public final class Trainer {
       throw Agreed(failure: Failure(.run, "step \(state.step): the sum of the ranks' gradients is not finite"))
     }
     clock.lap("update")
-    try report(names, values, norm: norm, rate: learningRate, pairs: pairs, clock, skipped: !(isFinite && norm.isFinite))
+    try report(
+      names, values, norm: norm, rate: learningRate, pairs: pairs, clock, skipped: !(isFinite && norm.isFinite))
   }
 
   private func forwardAndBackward(_ batch: Batch, pairs: Int, _ losses: inout [String: Double]) throws {
@@ -197,8 +203,10 @@ public final class Trainer {
     var failure: Failure?
     if !isFinite {
       let variables = replica.variables
-      let tensor = losses["loss"]?.isFinite == false
-        ? "the loss" : variables.parameters.first { variables.gradient($0)?.contains { !$0.isFinite } ?? false }
+      let tensor =
+        losses["loss"]?.isFinite == false
+        ? "the loss"
+        : variables.parameters.first { variables.gradient($0)?.contains { !$0.isFinite } ?? false }
           .map { "the gradient of \(variables.list[$0].name)" } ?? "the gradient"
       failure = Failure(.run, "step \(state.step): \(tensor) is not finite")
     }
@@ -225,7 +233,8 @@ public final class Trainer {
   private func settle() throws {
     let variables = replica.variables
     if communicator.size > 1 {
-      for index in variables.list.indices where !variables.list[index].isParameter && variables.list[index].type.element == .float32 {
+      for index in variables.list.indices
+      where !variables.list[index].isParameter && variables.list[index].type.element == .float32 {
         let values = variables.values(index)
         try communicator.sum(values)
         for i in values.indices { values[i] /= Float(communicator.size) }
@@ -233,7 +242,9 @@ public final class Trainer {
     }
     var checksum = Checksum()
     checksum.add(UnsafeRawBufferPointer(variables.bytes))
-    for index in variables.parameters { if let average = optimizer.averaged(index) { checksum.add(UnsafeRawBufferPointer(average)) } }
+    for index in variables.parameters {
+      if let average = optimizer.averaged(index) { checksum.add(UnsafeRawBufferPointer(average)) }
+    }
     try communicator.verifyReplicas(checksum, at: state.step)
     replica.variablesChanged()
   }
@@ -249,7 +260,8 @@ public final class Trainer {
     guard !split.validation.isEmpty else { return false }
     let predictor = Predictor(replica, communicator, workers: options.workers)
     let raw = try predictor.probabilities(dataset, split.validation)
-    let averaged = options.ema > 0
+    let averaged =
+      options.ema > 0
       ? try optimizer.withAverage { try predictor.probabilities(dataset, split.validation) } : nil
     let patients = split.validation.map { dataset.patients[$0] }
     let reports = [raw, averaged].map { values in
@@ -267,8 +279,15 @@ public final class Trainer {
       try run.write("metrics.json", json(object, indented: true))
       try run.write("predictions.csv", Data(report.csv.utf8))
     }
-    let line = object.filter { ["step", "kappa", "f1", "auc", "final", "accuracy", "recall", "exact_match", "auc_macro", "f1_positive", "weights"].contains($0.key) }
-    try run.append("metrics.jsonl", String(decoding: json(line.merging(["epoch": state.epoch, "evaluation": true]) { $1 }), as: UTF8.self))
+    let line = object.filter {
+      [
+        "step", "kappa", "f1", "auc", "final", "accuracy", "recall", "exact_match", "auc_macro", "f1_positive",
+        "weights",
+      ].contains($0.key)
+    }
+    try run.append(
+      "metrics.jsonl",
+      String(decoding: json(line.merging(["epoch": state.epoch, "evaluation": true]) { $1 }), as: UTF8.self))
     progress.epoch(state.epoch, of: options.epochs, report, isBest: isBest, isLast: state.epoch == options.epochs)
     return isBest
   }

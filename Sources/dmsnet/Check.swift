@@ -25,7 +25,9 @@ struct Check: ParsableCommand {
       }
       let worst = comparisons.max { $0.error / $0.bar < $1.error / $1.bar }
       let summary = worst.map { "worst \($0.name) at \(number($0.error)) of \(number($0.bar))" } ?? ""
-      print("\(missed.isEmpty ? "ok  " : "MISS") \(path): \(comparisons.count) comparisons, \(missed.count) missed, \(summary)")
+      print(
+        "\(missed.isEmpty ? "ok  " : "MISS") \(path): \(comparisons.count) comparisons, \(missed.count) missed, \(summary)"
+      )
       failed += missed.isEmpty ? 0 : 1
     }
     if failed > 0 { throw Failure(.run, "\(failed) of \(fixtures.count) fixtures missed their bars") }

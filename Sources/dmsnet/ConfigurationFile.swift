@@ -30,10 +30,14 @@ enum ConfigurationFile {
   }
 
   private static func options(_ path: String, except given: Set<String>) throws -> [String] {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { throw Failure(.missing, "\(path): no such file") }
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw Failure(.missing, "\(path): no such file")
+    }
     let loaded: Any?
     do { loaded = try Yams.load(yaml: text) } catch { throw Failure(.usage, "\(path): not YAML") }
-    guard let values = loaded as? [String: Any] else { throw Failure(.usage, "\(path): expected options as key: value lines") }
+    guard let values = loaded as? [String: Any] else {
+      throw Failure(.usage, "\(path): expected options as key: value lines")
+    }
     var result: [String] = []
     for (key, value) in values.sorted(by: { $0.key < $1.key }) {
       guard Train.optionNames.contains(key) else { throw Failure(.usage, "\(path): unknown key \(key)") }

@@ -18,20 +18,29 @@ struct Doctor: ParsableCommand {
   func run() throws {
     let communicator = try Job.join()
     let affinity = Self.processors
-    let places = try communicator.allGather(Data("\(communicator.host) \(affinity.map(String.init).joined(separator: ","))".utf8))
-      .map { String(decoding: $0, as: UTF8.self) }
+    let places = try communicator.allGather(
+      Data("\(communicator.host) \(affinity.map(String.init).joined(separator: ","))".utf8)
+    )
+    .map { String(decoding: $0, as: UTF8.self) }
     guard communicator.rank == 0 else { return }
     let findings = job(communicator, places) + machine(affinity)
     if json {
-      let object = Dictionary(uniqueKeysWithValues: findings.map { finding in
-        (finding.key, ["value": finding.value, "ok": finding.cure == nil, "cure": finding.cure.map { $0 as Any } ?? NSNull()] as [String: Any])
-      })
+      let object = Dictionary(
+        uniqueKeysWithValues: findings.map { finding in
+          (
+            finding.key,
+            ["value": finding.value, "ok": finding.cure == nil, "cure": finding.cure.map { $0 as Any } ?? NSNull()]
+              as [String: Any]
+          )
+        })
       print(String(decoding: try Training.json(object, indented: true), as: UTF8.self))
       return
     }
     for finding in findings {
       let name = finding.key.replacingOccurrences(of: "_", with: " ")
-      print("\(finding.cure == nil ? "ok  " : "LOOK") \(name)\(String(repeating: " ", count: max(1, 18 - name.count)))\(finding.value)")
+      print(
+        "\(finding.cure == nil ? "ok  " : "LOOK") \(name)\(String(repeating: " ", count: max(1, 18 - name.count)))\(finding.value)"
+      )
       if let cure = finding.cure { print("     cure: \(cure)") }
     }
   }
@@ -45,14 +54,18 @@ struct Doctor: ParsableCommand {
     return [
       Finding(
         key: "mpi", value: communicator.library,
-        cure: communicator.library == "none" ? "started without a launcher, so as one rank: use mpirun or srun for more" : nil),
+        cure: communicator.library == "none"
+          ? "started without a launcher, so as one rank: use mpirun or srun for more" : nil),
       Finding(key: "ranks", value: "\(communicator.size) (\(perHost))", cure: nil),
       Finding(
-        key: "binding", value: sets.enumerated().map { "rank \($0.offset): processors \($0.element)" }.joined(separator: "; "),
+        key: "binding",
+        value: sets.enumerated().map { "rank \($0.offset): processors \($0.element)" }.joined(separator: "; "),
         cure: isShared ? "ranks share processors: mpirun --map-by slot:PE=\(threads) --bind-to core" : nil),
       Finding(
         key: "threads", value: "\(threads) a rank",
-        cure: narrow ? "fewer processors than threads are allowed to a rank: --map-by slot:PE=\(threads), or fewer --threads" : nil),
+        cure: narrow
+          ? "fewer processors than threads are allowed to a rank: --map-by slot:PE=\(threads), or fewer --threads" : nil
+      ),
     ]
   }
 
@@ -61,14 +74,17 @@ struct Doctor: ParsableCommand {
     let best = Processor.candidates.first ?? kernel
     let speed = Library.measuredSpeed { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
     let chosen = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"]
-    let pages = (try? String(contentsOfFile: "/sys/kernel/mm/transparent_hugepage/enabled", encoding: .utf8))?
+    let pages =
+      (try? String(contentsOfFile: "/sys/kernel/mm/transparent_hugepage/enabled", encoding: .utf8))?
       .trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
     let memory = Self.memory
     return [
       Finding(key: "processor", value: "\(Environment.processor), \(affinity.count) allowed", cure: nil),
       Finding(key: "instruction_set", value: Library.instructionSet, cure: nil),
       Finding(
-        key: "blas", value: "\(Library.blas); best for this processor \(best); \(String(format: "%.0f", speed)) GFLOP/s on one thread"
+        key: "blas",
+        value:
+          "\(Library.blas); best for this processor \(best); \(String(format: "%.0f", speed)) GFLOP/s on one thread"
           + (chosen.map { "; OPENBLAS_CORETYPE=\($0)" } ?? ""),
         cure: Library.isRight ? nil : "its products are wrong: set OPENBLAS_CORETYPE to another kernel"),
       Finding(
@@ -95,7 +111,8 @@ struct Doctor: ParsableCommand {
   private static var memory: (total: Int, available: Int) {
     let lines = ((try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? "").split(separator: "\n")
     func value(_ name: String) -> Int {
-      lines.first { $0.hasPrefix(name) }?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 / 1024 } ?? 0
+      lines.first { $0.hasPrefix(name) }?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 / 1024 }
+        ?? 0
     }
     return (value("MemTotal:"), value("MemAvailable:"))
   }

@@ -18,7 +18,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "The table, where the folder does not tell.") var annotations: String?
   @Option(help: "The folder of images, where the data folder holds several.") var images: String?
   @Flag(help: "Rows without images are an error.") var strict = false
-  @Option(help: "validation, train or all; by default the run's validation patients where the data are the run's, else all.")
+  @Option(
+    help: "validation, train or all; by default the run's validation patients where the data are the run's, else all.")
   var patients: Patients?
   @Option(help: "Folder for metrics.json and predictions.csv.") var output: String?
   @Option(help: "Threads of a rank.") var threads = 1

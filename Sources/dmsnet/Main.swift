@@ -6,7 +6,8 @@ import Training
 @main
 struct Main: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "dmsnet", abstract: "Trains DMS-Net on paired fundus photographs over MPI.", version: Environment.version,
+    commandName: "dmsnet", abstract: "Trains DMS-Net on paired fundus photographs over MPI.",
+    version: Environment.version,
     subcommands: [Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Doctor.self])
 
   /// Runs the command. Every failure becomes one line and an exit code; where all ranks know of it, rank 0 alone speaks.
@@ -36,7 +37,8 @@ struct Main: ParsableCommand {
   /// Whether this process is the launcher's rank 0, or was not launched; for errors before MPI is there.
   private static var isFirstRank: Bool {
     let environment = ProcessInfo.processInfo.environment
-    return ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].compactMap { environment[$0] }.first.map { $0 == "0" } ?? true
+    return ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].compactMap { environment[$0] }.first.map { $0 == "0" }
+      ?? true
   }
 
   private static func say(_ failure: Failure) {

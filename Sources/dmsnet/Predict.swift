@@ -10,7 +10,8 @@ struct Predict: ParsableCommand {
   @Option(help: "A run's folder (its best checkpoint) or a checkpoint's.") var checkpoint: String
   @Option(help: "CSV of ID,left,right instead of a pair.") var list: String?
   @Option(help: "Folder of a data set, labelled or not, instead of a pair.") var data: String?
-  @Option(help: "With --data or --list: write the challenge's submission format (ID,N,D,...) here.") var submission: String?
+  @Option(help: "With --data or --list: write the challenge's submission format (ID,N,D,...) here.") var submission:
+    String?
   @Option(help: "Threads.") var threads = 1
   @Flag(help: "Print JSON.") var json = false
 
@@ -23,16 +24,25 @@ struct Predict: ParsableCommand {
       .probabilities(dataset, Array(dataset.patients.indices))
     _ = try communicator.onFirst {
       let rows = dataset.patients.enumerated().map { index, patient in
-        (id: patient.id, values: values[index * labels.count..<(index + 1) * labels.count].map { String(format: "%.9g", Double($0)) })
+        (
+          id: patient.id,
+          values: values[index * labels.count..<(index + 1) * labels.count].map { String(format: "%.9g", Double($0)) }
+        )
       }
       if let submission {
-        let text = ([["ID"] + labels] + rows.map { [$0.id] + $0.values }).map { $0.joined(separator: ",") + "\n" }.joined()
+        let text = ([["ID"] + labels] + rows.map { [$0.id] + $0.values }).map { $0.joined(separator: ",") + "\n" }
+          .joined()
         try RunDirectory.write(submission, Data(text.utf8))
       } else if json {
         let objects = rows.map { row in
-          ["id": row.id, "probabilities": Dictionary(uniqueKeysWithValues: zip(labels, row.values.map { Double($0) ?? 0 }))] as [String: Any]
+          [
+            "id": row.id,
+            "probabilities": Dictionary(uniqueKeysWithValues: zip(labels, row.values.map { Double($0) ?? 0 })),
+          ] as [String: Any]
         }
-        print(String(decoding: try Training.json(photographs.isEmpty ? objects : objects[0], indented: true), as: UTF8.self))
+        print(
+          String(decoding: try Training.json(photographs.isEmpty ? objects : objects[0], indented: true), as: UTF8.self)
+        )
       } else {
         for row in rows {
           if rows.count > 1 { print(row.id) }

@@ -14,7 +14,9 @@ struct ImageSize: ExpressibleByArgument, CustomStringConvertible {
 
   init?(argument: String) {
     let parts = argument.split(separator: "x").map { Int($0) }
-    guard let first = parts.first, let height = first, parts.count <= 2, let last = parts.last, let width = last else { return nil }
+    guard let first = parts.first, let height = first, parts.count <= 2, let last = parts.last, let width = last else {
+      return nil
+    }
     (self.height, self.width) = (height, width)
   }
 
@@ -37,14 +39,16 @@ struct Train: ParsableCommand {
 
   @Option(help: "ResNet depth: 18, 34, 50, 101, 152.") var depth = 18
   @Option(help: "Kind of block, with --blocks: basic, bottleneck.") var block = Configuration.Block.bottleneck
-  @Option(parsing: .singleValue, help: "Blocks of a stage; given four times, instead of --depth.") var blocks: [Int] = []
+  @Option(parsing: .singleValue, help: "Blocks of a stage; given four times, instead of --depth.") var blocks: [Int] =
+    []
   @Option(help: "The trunk's first channel count.") var stem = 64
   @Option(help: "Channels after the trunk.") var width = 256
   @Option(help: "Length of an eye's embedding.") var embedding = 128
   @Option(help: "Attention heads.") var heads = 4
   @Option(parsing: .singleValue, help: "A grid size of OSIM's pools; repeatable.") var bins: [Int] = []
   @Option(help: "Probability with which a feature is dropped.") var dropout: Float = 0.2
-  @Option(parsing: .upToNextOption, help: "Modules left out: osim, casfm, ccam, ciam.") var without: [Configuration.Module] = []
+  @Option(parsing: .upToNextOption, help: "Modules left out: osim, casfm, ccam, ciam.") var without:
+    [Configuration.Module] = []
   @Option(help: "Pixels: a side, or HEIGHTxWIDTH.") var size = ImageSize(224)
   @Option(help: "Trunk weights (safetensors, torchvision's names) to start from.") var pretrained: String?
 
@@ -76,10 +80,14 @@ struct Train: ParsableCommand {
   /// Every option by its name, as given or by default; what is not set is left out.
   var named: [String: Any] {
     var result: [String: Any] = [
-      "data": data, "strict": strict, "output": output, "validation": validation, "depth": depth, "block": block.rawValue,
-      "stem": stem, "width": width, "embedding": embedding, "heads": heads, "bins": options.bins, "dropout": text(dropout),
-      "size": "\(size)", "batch": batch, "accumulate": accumulate, "epochs": epochs, "seed": Int(truncatingIfNeeded: seed),
-      "threads": threads, "workers": workers, "drop-last": dropLast, "flip": text(flip), "optimizer": optimizer.rawValue,
+      "data": data, "strict": strict, "output": output, "validation": validation, "depth": depth,
+      "block": block.rawValue,
+      "stem": stem, "width": width, "embedding": embedding, "heads": heads, "bins": options.bins,
+      "dropout": text(dropout),
+      "size": "\(size)", "batch": batch, "accumulate": accumulate, "epochs": epochs,
+      "seed": Int(truncatingIfNeeded: seed),
+      "threads": threads, "workers": workers, "drop-last": dropLast, "flip": text(flip),
+      "optimizer": optimizer.rawValue,
       "learning-rate": text(learningRate), "momentum": text(momentum), "weight-decay": text(weightDecay),
       "decay-all": decayAll, "schedule": schedule.rawValue, "warmup": warmup, "clip": text(clip),
       "smoothing": text(smoothing), "ema": text(ema), "checkpoint-every": checkpointEvery, "keep": keep,
@@ -100,7 +108,8 @@ struct Train: ParsableCommand {
   static let optionNames: Set<String> = flagNames.union([
     "data", "annotations", "images", "output", "validation", "split", "depth", "block", "blocks", "stem", "width",
     "embedding", "heads", "bins", "dropout", "without", "size", "pretrained", "batch", "accumulate", "epochs", "seed",
-    "threads", "workers", "flip", "optimizer", "learning-rate", "momentum", "weight-decay", "schedule", "warmup", "clip",
+    "threads", "workers", "flip", "optimizer", "learning-rate", "momentum", "weight-decay", "schedule", "warmup",
+    "clip",
     "smoothing", "positive", "ema", "checkpoint-every", "keep", "on-nonfinite",
   ])
 
@@ -117,7 +126,9 @@ struct Train: ParsableCommand {
     (options.batch, options.accumulate, options.epochs, options.seed) = (batch, accumulate, epochs, seed)
     (options.threads, options.workers, options.dropLast, options.flip) = (threads, workers, dropLast, flip)
     (options.optimizer, options.learningRate, options.momentum) = (optimizer, learningRate, momentum)
-    (options.weightDecay, options.decayAll, options.schedule, options.warmup) = (weightDecay, decayAll, schedule, warmup)
+    (options.weightDecay, options.decayAll, options.schedule, options.warmup) = (
+      weightDecay, decayAll, schedule, warmup
+    )
     (options.clip, options.smoothing, options.positive, options.ema) = (clip, smoothing, positive, ema)
     (options.checkpointEvery, options.keep, options.onNonfinite) = (checkpointEvery, keep, onNonfinite)
     return options
@@ -130,11 +141,14 @@ struct Train: ParsableCommand {
       try options.validate()
       let network = try options.network(labels: Keywords.labels.count)
       let dataset = try options.dataset()
-      let split = try options.split.map { try Split(dataset, file: $0) }
+      let split =
+        try options.split.map { try Split(dataset, file: $0) }
         ?? Split(dataset, validation: options.validation, seed: options.seed)
       guard !split.training.isEmpty else { throw Failure(.usage, "no patient is left to train on") }
       guard min(options.batch, split.training.count) >= communicator.size else {
-        throw Failure(.usage, "\(communicator.size) ranks are more than the \(min(options.batch, split.training.count)) pairs of a step")
+        throw Failure(
+          .usage,
+          "\(communicator.size) ranks are more than the \(min(options.batch, split.training.count)) pairs of a step")
       }
       guard !options.dropLast || split.training.count >= options.batch else {
         throw Failure(.usage, "--drop-last leaves no step: \(split.training.count) pairs, --batch \(options.batch)")

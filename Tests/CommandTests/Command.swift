@@ -3,7 +3,9 @@ import Foundation
 /// Programs are built beside the tests.
 let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
 
-let hasLauncher = ["/usr/bin/mpirun", "/usr/local/bin/mpirun"].contains { FileManager.default.isExecutableFile(atPath: $0) }
+let hasLauncher = ["/usr/bin/mpirun", "/usr/local/bin/mpirun"].contains {
+  FileManager.default.isExecutableFile(atPath: $0)
+}
 
 /// Whether the long tests were asked for.
 let isLong = ProcessInfo.processInfo.environment["DMSNET_LONG_TESTS"] != nil
@@ -15,12 +17,15 @@ struct Command {
 
   /// Starts the program on `ranks` ranks (nil: without a launcher).
   static func start(
-    _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:], errors: FileHandle? = nil, output: Pipe? = nil
+    _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:], errors: FileHandle? = nil,
+    output: Pipe? = nil
   ) throws -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    let launcher = ["mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
-      "--mca", "btl_vader_single_copy_mechanism", "none"]
+    let launcher = [
+      "mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
+      "--mca", "btl_vader_single_copy_mechanism", "none",
+    ]
     process.arguments = (ranks.map { launcher + ["-np", "\($0)"] } ?? []) + ["\(products)/dmsnet"] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardError = errors ?? FileHandle.nullDevice
@@ -51,7 +56,8 @@ struct Command {
 
   /// Kills every process, launcher and ranks, that was started with a path below `folder`, as a power cut would.
   static func killAll(below folder: String) {
-    _ = try? Process.run(URL(fileURLWithPath: "/usr/bin/env"), arguments: ["pkill", "-9", "-f", "\(folder)/"]).waitUntilExit()
+    _ = try? Process.run(URL(fileURLWithPath: "/usr/bin/env"), arguments: ["pkill", "-9", "-f", "\(folder)/"])
+      .waitUntilExit()
   }
 
   /// Lines that report an error.
@@ -68,7 +74,10 @@ final class Place {
   /// Writes a data set and returns its folder.
   func data(patients: Int = 24, format: String = "csv", name: String = "data") throws -> String {
     let made = try Command.run(
-      ["synthesize", "--output", "\(path)/\(name)", "--patients", "\(patients)", "--size", "64", "--format", format, "--seed", "3"])
+      [
+        "synthesize", "--output", "\(path)/\(name)", "--patients", "\(patients)", "--size", "64", "--format", format,
+        "--seed", "3",
+      ])
     guard made.code == 0 else { throw CocoaError(.fileWriteUnknown) }
     return "\(path)/\(name)"
   }
@@ -80,8 +89,12 @@ final class Place {
   func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: "\(path)/\(name)") }
 
   /// Steps that a run has told so far.
-  func steps(_ run: String) -> Int { text("\(run)/metrics.jsonl").split(separator: "\n").count { !$0.contains("evaluation") } }
+  func steps(_ run: String) -> Int {
+    text("\(run)/metrics.jsonl").split(separator: "\n").count { !$0.contains("evaluation") }
+  }
 }
 
 /// Options of a network that trains in a moment.
-let tiny = ["--depth", "18", "--stem", "8", "--width", "32", "--embedding", "16", "--size", "64", "--batch", "4", "--warmup", "4"]
+let tiny = [
+  "--depth", "18", "--stem", "8", "--width", "32", "--embedding", "16", "--size", "64", "--batch", "4", "--warmup", "4",
+]

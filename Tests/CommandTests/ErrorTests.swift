@@ -9,7 +9,10 @@ struct ErrorTests {
   }
 
   /// `change` spoils a data set; the error must have `code` and say `what`.
-  private func expect(_ code: Int32, _ what: String, _ arguments: [String] = [], ranks: Int = 2, change: (Place, String) throws -> Void = { _, _ in }) throws {
+  private func expect(
+    _ code: Int32, _ what: String, _ arguments: [String] = [], ranks: Int = 2,
+    change: (Place, String) throws -> Void = { _, _ in }
+  ) throws {
     let place = try Place()
     let data = try place.data(patients: 10)
     try change(place, data)
@@ -24,7 +27,9 @@ struct ErrorTests {
   }
 
   @Test func missingAnnotations() throws {
-    try expect(66, "no annotation file") { _, data in try FileManager.default.removeItem(atPath: data + "/annotations.csv") }
+    try expect(66, "no annotation file") { _, data in
+      try FileManager.default.removeItem(atPath: data + "/annotations.csv")
+    }
   }
 
   @Test func missingColumn() throws {
@@ -106,7 +111,8 @@ struct ErrorTests {
     let long = try Command.start(arguments + ["--epochs", "2000"], ranks: 2)
     while place.steps("run") < 1 && long.isRunning { usleep(2000) }
     let second = try Command.run(arguments + ["--epochs", "1", "--resume"], ranks: 2)
-    #expect(second.code == 73 && second.errorLines.count == 1 && second.errorLines[0].contains("in use by another process"))
+    #expect(
+      second.code == 73 && second.errorLines.count == 1 && second.errorLines[0].contains("in use by another process"))
     // The launcher passes this signal on to its ranks.
     kill(long.processIdentifier, SIGUSR1)
     long.waitUntilExit()
@@ -114,7 +120,9 @@ struct ErrorTests {
     let other = try Command.run(arguments + ["--epochs", "1"], ranks: 2)
     #expect(other.code == 73 && other.errorLines.first?.contains("holds another run") == true)
     let deep = try Command.run(arguments + ["--resume", "--depth", "34"], ranks: 2)
-    #expect(deep.code == 65 && deep.errorLines.first?.contains("is of depth 18, the run of depth 34") == true, "\(deep.errors)")
+    #expect(
+      deep.code == 65 && deep.errorLines.first?.contains("is of depth 18, the run of depth 34") == true,
+      "\(deep.errors)")
   }
 
   @Test func aDamagedCheckpointIsRefusedAndTheOneBeforeOffered() throws {
@@ -122,12 +130,16 @@ struct ErrorTests {
     let data = try place.data(patients: 10)
     let arguments = ["train", "--data", data, "--output", place.path + "/run"] + tiny + ["--epochs", "2"]
     #expect(try Command.run(arguments).code == 0)
-    let names = try FileManager.default.contentsOfDirectory(atPath: place.path + "/run/checkpoints").filter { $0.hasPrefix("step-") }.sorted()
+    let names = try FileManager.default.contentsOfDirectory(atPath: place.path + "/run/checkpoints").filter {
+      $0.hasPrefix("step-")
+    }.sorted()
     let file = place.path + "/run/checkpoints/\(names[1])/model.safetensors"
     var bytes = try #require(FileManager.default.contents(atPath: file))
     bytes[bytes.count / 2] ^= 1
     try bytes.write(to: URL(fileURLWithPath: file))
-    let result = try Command.run(["evaluate", "--checkpoint", place.path + "/run/checkpoints/\(names[1])", "--data", data])
+    let result = try Command.run([
+      "evaluate", "--checkpoint", place.path + "/run/checkpoints/\(names[1])", "--data", data,
+    ])
     #expect(result.code == 65 && result.errorLines.first?.contains("model.safetensors: damaged") == true)
     #expect(result.errors.contains("hint: the checkpoint before it is \(place.path)/run/checkpoints/\(names[0])"))
   }

@@ -15,11 +15,16 @@ struct RunTests {
     let data = try place.data(patients: 40, format: "xlsx")
     let run = place.path + "/run"
     let trained = try Command.run(
-      ["train", "--data", data, "--output", run, "--epochs", "2", "--ema", "0.9", "--without", "osim", "--without", "ciam"] + tiny, ranks: 2)
+      [
+        "train", "--data", data, "--output", run, "--epochs", "2", "--ema", "0.9", "--without", "osim", "--without",
+        "ciam",
+      ] + tiny, ranks: 2)
     #expect(trained.code == 0, "\(trained.errors)")
-    for name in ["config.yaml", "environment.json", "split.csv", "metrics.jsonl", "metrics.json", "predictions.csv", "log.txt",
-      "checkpoints/last/model.safetensors", "checkpoints/best/state.json", "checkpoints/last/ema.safetensors", "checkpoints/last/optimizer.safetensors"]
-    { #expect(place.exists("run/\(name)"), "\(name)") }
+    for name in [
+      "config.yaml", "environment.json", "split.csv", "metrics.jsonl", "metrics.json", "predictions.csv", "log.txt",
+      "checkpoints/last/model.safetensors", "checkpoints/best/state.json", "checkpoints/last/ema.safetensors",
+      "checkpoints/last/optimizer.safetensors",
+    ] { #expect(place.exists("run/\(name)"), "\(name)") }
     #expect(place.steps("run") == 16)
     #expect(trained.errors.contains("all negative"))
 
@@ -27,7 +32,10 @@ struct RunTests {
     for (ranks, threads) in [(1, 1), (2, 1), (3, 1), (1, 2), (2, 3)] {
       let name = "evaluation-\(ranks)-\(threads)"
       let done = try Command.run(
-        ["evaluate", "--checkpoint", run, "--data", data, "--output", "\(place.path)/\(name)", "--threads", "\(threads)"], ranks: ranks)
+        [
+          "evaluate", "--checkpoint", run, "--data", data, "--output", "\(place.path)/\(name)", "--threads",
+          "\(threads)",
+        ], ranks: ranks)
       #expect(done.code == 0, "\(done.errors)")
       results.append(["metrics.json", "predictions.csv"].map { place.bytes("\(name)/\($0)") })
     }
@@ -36,7 +44,9 @@ struct RunTests {
     let metrics = try JSONSerialization.jsonObject(with: try #require(results[0][0])) as? [String: Any]
     #expect(metrics?["kappa"] is Double && metrics?["intervals"] is [String: Any] && metrics?["model"] is [String: Any])
 
-    let pair = try Command.run(["predict", "--checkpoint", run, "--json", data + "/images/0_left.jpg", data + "/images/0_right.jpg"])
+    let pair = try Command.run([
+      "predict", "--checkpoint", run, "--json", data + "/images/0_left.jpg", data + "/images/0_right.jpg",
+    ])
     let answer = try JSONSerialization.jsonObject(with: Data(pair.output.utf8)) as? [String: Any]
     #expect((answer?["probabilities"] as? [String: Double])?.count == 8)
   }
@@ -48,9 +58,13 @@ struct RunTests {
     var losses: [Double] = []
     for ranks in [1, 2, 3] {
       let run = "run-\(ranks)"
-      let done = try Command.run(["train", "--data", data, "--output", "\(place.path)/\(run)", "--epochs", "1"] + tiny + ["--batch", "5"], ranks: ranks)
+      let done = try Command.run(
+        ["train", "--data", data, "--output", "\(place.path)/\(run)", "--epochs", "1"] + tiny + ["--batch", "5"],
+        ranks: ranks)
       #expect(done.code == 0, "\(done.errors)")
-      let first = try JSONSerialization.jsonObject(with: Data(place.text("\(run)/metrics.jsonl").split(separator: "\n")[0].utf8)) as? [String: Any]
+      let first =
+        try JSONSerialization.jsonObject(with: Data(place.text("\(run)/metrics.jsonl").split(separator: "\n")[0].utf8))
+        as? [String: Any]
       losses.append(try #require(first?["loss"] as? Double))
     }
     #expect(losses.allSatisfy { abs($0 - losses[0]) < 0.2 })
@@ -62,7 +76,10 @@ struct RunTests {
     let place = try Place()
     let data = try place.data()
     func arguments(_ run: String) -> [String] {
-      ["train", "--data", data, "--output", "\(place.path)/\(run)", "--epochs", "4", "--checkpoint-every", "3", "--ema", "0.9"] + tiny
+      [
+        "train", "--data", data, "--output", "\(place.path)/\(run)", "--epochs", "4", "--checkpoint-every", "3",
+        "--ema", "0.9",
+      ] + tiny
     }
     #expect(try Command.run(arguments("whole"), ranks: 2).code == 0)
     let process = try Command.start(arguments("killed"), ranks: 2)
@@ -81,7 +98,9 @@ struct RunTests {
   @Test func aSignalStopsWithACheckpoint() throws {
     let place = try Place()
     let data = try place.data()
-    func arguments(_ run: String) -> [String] { ["train", "--data", data, "--output", "\(place.path)/\(run)", "--epochs", "40"] + tiny }
+    func arguments(_ run: String) -> [String] {
+      ["train", "--data", data, "--output", "\(place.path)/\(run)", "--epochs", "40"] + tiny
+    }
     let process = try Command.start(arguments("stopped"))
     while place.steps("stopped") < 7 && process.isRunning { usleep(500) }
     kill(process.processIdentifier, SIGTERM)
@@ -101,11 +120,13 @@ struct RunTests {
     let data = try place.data()
     let disk = place.path + "/disk"
     try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
-    let mount = try Process.run(URL(fileURLWithPath: "/usr/bin/env"), arguments: ["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", disk])
+    let mount = try Process.run(
+      URL(fileURLWithPath: "/usr/bin/env"), arguments: ["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", disk])
     mount.waitUntilExit()
     guard mount.terminationStatus == 0 else { return print("skipped: a tmpfs cannot be mounted here") }
     defer { _ = try? Process.run(URL(fileURLWithPath: "/usr/bin/env"), arguments: ["umount", disk]).waitUntilExit() }
-    let result = try Command.run(["train", "--data", data, "--output", disk + "/run", "--epochs", "9", "--keep", "9"] + tiny)
+    let result = try Command.run(
+      ["train", "--data", data, "--output", disk + "/run", "--epochs", "9", "--keep", "9"] + tiny)
     #expect(result.code == 74 && result.errorLines.count == 1, "\(result.errors)")
     #expect(result.errors.contains("No space left on device"))
     let left = try FileManager.default.contentsOfDirectory(atPath: disk + "/run/checkpoints")
@@ -120,7 +141,8 @@ struct RunTests {
     let wild = ["--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0", "--warmup", "0", "--epochs", "3"]
     let ended = try Command.run(["train", "--data", data, "--output", "\(place.path)/ended"] + tiny + wild, ranks: 2)
     #expect(ended.code == 1 && ended.errorLines.count == 1, "\(ended.errors)")
-    #expect(ended.errorLines.first?.contains("rank") == true && ended.errorLines.first?.contains("is not finite") == true)
+    #expect(
+      ended.errorLines.first?.contains("rank") == true && ended.errorLines.first?.contains("is not finite") == true)
     let skipped = try Command.run(
       ["train", "--data", data, "--output", "\(place.path)/skipped", "--on-nonfinite", "skip"] + tiny + wild, ranks: 2)
     #expect(skipped.code == 0, "\(skipped.errors)")
@@ -132,7 +154,9 @@ struct RunTests {
     let data = try place.data()
     try "data: \(data)\nepochs: 7\ndepth: 18\nstem: 8\nwidth: 32\nsize: 64\nbatch: 4\nwithout: [ccam]\n"
       .write(toFile: place.path + "/options.yaml", atomically: true, encoding: .utf8)
-    let done = try Command.run(["train", "--config", place.path + "/options.yaml", "--output", "\(place.path)/run", "--epochs", "1"])
+    let done = try Command.run([
+      "train", "--config", place.path + "/options.yaml", "--output", "\(place.path)/run", "--epochs", "1",
+    ])
     #expect(done.code == 0, "\(done.errors)")
     let kept = place.text("run/config.yaml")
     #expect(kept.contains("epochs: 1\n") && kept.contains("- ccam") && kept.contains("width: 32\n"))

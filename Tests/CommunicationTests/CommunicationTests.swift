@@ -5,13 +5,17 @@ import Testing
 /// Programs are built beside the tests.
 private let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
 
-private let hasLauncher = ["/usr/bin/mpirun", "/usr/local/bin/mpirun"].contains { FileManager.default.isExecutableFile(atPath: $0) }
+private let hasLauncher = ["/usr/bin/mpirun", "/usr/local/bin/mpirun"].contains {
+  FileManager.default.isExecutableFile(atPath: $0)
+}
 
 /// Runs the `ranks` program; nil ranks: without a launcher.
 private func ranks(_ count: Int?, _ arguments: String...) throws -> (code: Int32, output: String, seconds: Double) {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  let launcher = ["mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none"]
+  let launcher = [
+    "mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none",
+  ]
   process.arguments = (count.map { launcher + ["-np", "\($0)"] } ?? []) + ["\(products)/ranks"] + arguments
   let pipe = Pipe()
   process.standardOutput = pipe

@@ -10,13 +10,17 @@ struct SamplerTests {
         let order = sampler.order(epoch: epoch)
         var seen: [Int] = []
         for step in 0..<sampler.stepsPerEpoch {
-          for rank in 0..<ranks { seen += Sampler.share(sampler.positions(step: step), rank: rank, ranks: ranks).map { order[$0] } }
+          for rank in 0..<ranks {
+            seen += Sampler.share(sampler.positions(step: step), rank: rank, ranks: ranks).map { order[$0] }
+          }
         }
         #expect(seen == order && Set(seen) == Set(100..<123))
       }
     }
     #expect(sampler.order(epoch: 0) != sampler.order(epoch: 1))
-    #expect(sampler.stepsPerEpoch == 5 && Sampler(patients: Array(0..<23), batch: 5, seed: 0, dropLast: true).stepsPerEpoch == 4)
+    #expect(
+      sampler.stepsPerEpoch == 5
+        && Sampler(patients: Array(0..<23), batch: 5, seed: 0, dropLast: true).stepsPerEpoch == 4)
     #expect(sampler.positions(step: 4).count == 3)
   }
 }
@@ -52,7 +56,9 @@ struct LoaderTests {
     let plain = try load(dataset, workers: 1, flip: 0)[0]
     let flipped = try load(dataset, workers: 1, flip: 1)[0]
     let picture = 64 * 64 * 3
-    func pixel(_ batch: [Float], _ image: Int, _ y: Int, _ x: Int) -> Float { batch[image * picture + (y * 64 + x) * 3] }
+    func pixel(_ batch: [Float], _ image: Int, _ y: Int, _ x: Int) -> Float {
+      batch[image * picture + (y * 64 + x) * 3]
+    }
     for (y, x) in [(10, 20), (32, 5), (40, 50)] {
       #expect(pixel(flipped, 0, y, x) == pixel(plain, 2, y, 63 - x))
       #expect(pixel(flipped, 3, y, x) == pixel(plain, 1, y, 63 - x))
@@ -94,7 +100,9 @@ struct SynthesisTests {
     #expect(csv.patients.map(\.labels) == xlsx.patients.map(\.labels) && csv.fingerprint == xlsx.fingerprint)
     for patient in csv.patients {
       let eyes = patient.eyeLabels.map { eye in Set(csv.labels.indices.filter { eye[$0] == 1 }.map { csv.labels[$0] }) }
-      #expect(Keywords.patient(eyes[0], eyes[1]) == Set(csv.labels.indices.filter { patient.labels[$0] == 1 }.map { csv.labels[$0] }))
+      #expect(
+        Keywords.patient(eyes[0], eyes[1])
+          == Set(csv.labels.indices.filter { patient.labels[$0] == 1 }.map { csv.labels[$0] }))
     }
     #expect(#expect(throws: Failure.self) { try synthesized(folder, patients: 3) }?.kind == .output)
   }

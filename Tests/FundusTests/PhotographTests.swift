@@ -23,7 +23,9 @@ struct PhotographTests {
   @Test func damagedFilesNameThemselves() throws {
     let folder = try Folder()
     let jpeg = try gradient(64, 64).jpeg(quality: 90)
-    for (name, data) in [("cut.jpg", jpeg.prefix(jpeg.count / 2)), ("text.jpg", Data("no picture".utf8)), ("empty.jpg", Data())] {
+    for (name, data) in [
+      ("cut.jpg", jpeg.prefix(jpeg.count / 2)), ("text.jpg", Data("no picture".utf8)), ("empty.jpg", Data()),
+    ] {
       let path = try file(folder, name, Data(data))
       let failure = #expect(throws: Failure.self) { try Photograph(path: path) }
       #expect(failure?.kind == .data && failure?.message.hasPrefix(path) == true, "\(name)")
@@ -41,21 +43,25 @@ struct PhotographTests {
     var pixels: [UInt8] = []
     for y in 0..<h {
       for x in 0..<w {
-        let (ux, uy): (Int, Int) = switch orientation {
-        case 2: (width - 1 - x, y)
-        case 3: (width - 1 - x, height - 1 - y)
-        case 4: (x, height - 1 - y)
-        case 5: (y, x)
-        case 6: (width - 1 - y, x)
-        case 7: (width - 1 - y, height - 1 - x)
-        case 8: (y, height - 1 - x)
-        default: (x, y)
-        }
+        let (ux, uy): (Int, Int) =
+          switch orientation {
+          case 2: (width - 1 - x, y)
+          case 3: (width - 1 - x, height - 1 - y)
+          case 4: (x, height - 1 - y)
+          case 5: (y, x)
+          case 6: (width - 1 - y, x)
+          case 7: (width - 1 - y, height - 1 - x)
+          case 8: (y, height - 1 - x)
+          default: (x, y)
+          }
         pixels += [UInt8](repeating: upright(ux, uy), count: 3)
       }
     }
     let jpeg = try Photograph(width: w, height: h, pixels: pixels).jpeg(quality: 100)
-    let exif: [UInt8] = Array("Exif\0\0MM\0*".utf8) + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, UInt8(orientation), 0, 0, 0, 0, 0, 0]
+    let exif: [UInt8] =
+      Array("Exif\0\0MM\0*".utf8) + [
+        0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, UInt8(orientation), 0, 0, 0, 0, 0, 0,
+      ]
     let data = jpeg.prefix(2) + Data([0xFF, 0xE1, 0, UInt8(exif.count + 2)] + exif) + jpeg.dropFirst(2)
     let folder = try Folder()
     let found = try Photograph(path: try file(folder, "o.jpg", Data(data)))

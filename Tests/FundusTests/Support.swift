@@ -33,6 +33,7 @@ func gradient(_ width: Int, _ height: Int) -> Photograph {
 /// A small ODIR folder of drawn pictures.
 func synthesized(_ folder: Folder, patients: Int, format: Synthesis.Format = .csv, seed: UInt64 = 1) throws -> Dataset {
   let path = folder.path + "/data-\(format.rawValue)"
-  try Synthesis(patients: patients, seed: seed, size: 48, difficulty: 0, labelNoise: 0, format: format).write(to: path, threads: 2)
+  try Synthesis(patients: patients, seed: seed, size: 48, difficulty: 0, labelNoise: 0, format: format).write(
+    to: path, threads: 2)
   return try Dataset(Dataset.Source(folder: path))
 }

@@ -5,7 +5,9 @@ import Testing
 
 struct ProgramTests {
   /// A random graph of element-wise operations, splits and joins over one shape, with many values alive at once.
-  private func randomGraph(_ seed: UInt64) throws -> (graph: Graph, outputs: [String: Symbol], reference: ([Float]) -> [Float]) {
+  private func randomGraph(_ seed: UInt64) throws -> (
+    graph: Graph, outputs: [String: Symbol], reference: ([Float]) -> [Float]
+  ) {
     var stream = CounterRandom(seed: seed).stream(.test)
     let graph = Graph()
     let count = 8
@@ -43,7 +45,8 @@ struct ProgramTests {
   @Test func sharedMemoryNeverMixesLivingValues() throws {
     for seed in UInt64(0)..<60 {
       let (graph, outputs, reference) = try randomGraph(seed)
-      let program = try Program(graph, outputs: outputs, variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
+      let program = try Program(
+        graph, outputs: outputs, variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
       for round in 0..<2 {
         let x = (0..<16).map { Float($0 * 7 % 5) - 2 + Float(round) }
         program.set("x", x)
@@ -58,7 +61,8 @@ struct ProgramTests {
     let graph = Graph()
     var x = graph.input("x", TensorType([1024]))
     for _ in 0..<20 { x = try x.relu().scaled(by: 2) }
-    let program = try Program(graph, outputs: ["y": x], variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
+    let program = try Program(
+      graph, outputs: ["y": x], variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
     #expect(program.arenaBytes.planned <= 2 * 4096)
   }
 
@@ -110,7 +114,8 @@ struct ProgramTests {
     let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
     variables.initialise(seed: 0)
     let program = try Program(
-      graph, outputs: ["loss": loss], gradients: gradients, variables: variables, arena: Arena(), team: ThreadTeam(count: 2))
+      graph, outputs: ["loss": loss], gradients: gradients, variables: variables, arena: Arena(),
+      team: ThreadTeam(count: 2))
     program.run()
     #expect(variables.gradientTensor(0).values == [1, 1, 1])
     #expect(variables.gradientTensor(1).values == [1, 1, 1])

@@ -55,7 +55,9 @@ struct MetricsTests {
   }
 
   @Test func aLabelOfOneKindHasNoAUC() {
-    let evaluation = Evaluation(labels: ["a", "b"], probabilities: [0.1, 0.9, 0.8, 0.3, 0.6, 0.2], truths: [false, false, true, false, true, false])
+    let evaluation = Evaluation(
+      labels: ["a", "b"], probabilities: [0.1, 0.9, 0.8, 0.3, 0.6, 0.2],
+      truths: [false, false, true, false, true, false])
     #expect(evaluation.label(1).first { $0.key == "auc" }?.value == nil)
     #expect(value(evaluation, "auc_macro") == evaluation.label(0).first { $0.key == "auc" }?.value ?? nil)
   }

@@ -22,7 +22,9 @@ private func small(_ change: (inout Configuration) -> Void = { _ in }) throws ->
 
 @Suite(.serialized)
 struct ParityTests {
-  @Test(.enabled(if: !files("fixtures").isEmpty, "DMSNET_TEST_DATA names no folder with fixtures"), arguments: files("fixtures"))
+  @Test(
+    .enabled(if: !files("fixtures").isEmpty, "DMSNET_TEST_DATA names no folder with fixtures"),
+    arguments: files("fixtures"))
   func theEngineAgreesWithTheReference(_ path: String) throws {
     let comparisons = try ParityFixture(path: path).compare(threads: 2)
     #expect(comparisons.count > 100)
@@ -33,7 +35,9 @@ struct ParityTests {
 }
 
 struct NetworkTests {
-  private func step(_ replica: Replica, pairs: Int, of all: Int, first: Int = 0) throws -> (losses: Float, logits: [Float]) {
+  private func step(_ replica: Replica, pairs: Int, of all: Int, first: Int = 0) throws -> (
+    losses: Float, logits: [Float]
+  ) {
     var stream = CounterRandom(seed: 4).stream(.test)
     let (height, width, labels) = (replica.size.height, replica.size.width, replica.network.configuration.labels)
     let pixels = (0..<2 * all).map { _ in (0..<height * width * 3).map { _ in stream.uniform(-1, 1) } }
@@ -46,14 +50,17 @@ struct NetworkTests {
     program.set("pairs", [Float(all)])
     program.fillBytes("keys") { bytes in
       let words = bytes.bindMemory(to: UInt32.self)
-      for i in 0..<pairs { (words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]) = (1, 0, 0, UInt32(first + i)) }
+      for i in 0..<pairs {
+        (words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]) = (1, 0, 0, UInt32(first + i))
+      }
     }
     program.run()
     return (program.scalar("loss") ?? .nan, program.output("logits")?.values ?? [])
   }
 
   /// Every module left out, several shapes: a step runs, is finite, and reaches every parameter.
-  @Test(arguments: [[], [.osim], [.casfm], [.ccam], [.ciam], [.osim, .casfm, .ccam, .ciam]] as [[Configuration.Module]])
+  @Test(
+    arguments: [[], [.osim], [.casfm], [.ccam], [.ciam], [.osim, .casfm, .ccam, .ciam]] as [[Configuration.Module]])
   func modulesCanBeLeftOut(_ without: [Configuration.Module]) throws {
     let replica = try Replica(small { $0.without = without }, height: 64, width: 96, threads: 2, seed: 1)
     #expect(try step(replica, pairs: 2, of: 2).losses.isFinite)
@@ -107,7 +114,11 @@ struct WeightsTests {
     }
     let other = try Replica(small { $0.stem = 16 }, height: 64, width: 64, threads: 1, seed: 2)
     let failure = #expect(throws: Failure.self) { try other.variables.load(Safetensors(path: path)) }
-    #expect(failure?.kind == .data && failure?.message.contains("tensor trunk.conv1.weight has shape [8, 3, 7, 7], the model's is [16, 3, 7, 7]") == true)
+    #expect(
+      failure?.kind == .data
+        && failure?.message.contains("tensor trunk.conv1.weight has shape [8, 3, 7, 7], the model's is [16, 3, 7, 7]")
+          == true
+    )
   }
 
   @Test(.enabled(if: !files("weights").isEmpty, "DMSNET_TEST_DATA names no folder with weights"))
@@ -117,7 +128,9 @@ struct WeightsTests {
     try Weights.check(path, network)
     let replica = try Replica(network, height: 64, width: 64, threads: 1, seed: 0, trains: false)
     let report = try replica.variables.load(Safetensors(path: path), into: "trunk.")
-    #expect(!report.missing.isEmpty && report.missing.allSatisfy { $0.hasPrefix("trunk.layer4.") || $0.hasSuffix("num_batches_tracked") })
+    #expect(
+      !report.missing.isEmpty
+        && report.missing.allSatisfy { $0.hasPrefix("trunk.layer4.") || $0.hasSuffix("num_batches_tracked") })
     #expect(throws: Failure.self) { try Weights.check(path, DMSNet(Configuration(depth: 50))) }
   }
 

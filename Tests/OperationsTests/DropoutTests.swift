@@ -3,7 +3,9 @@ import Testing
 
 struct DropoutTests {
   /// Runs dropout on ones; each pair has its (seed, epoch, position).
-  private func masks(_ keys: [(seed: UInt32, epoch: UInt32, position: UInt32)], width: Int, rate: Float) throws -> [[Float]] {
+  private func masks(_ keys: [(seed: UInt32, epoch: UInt32, position: UInt32)], width: Int, rate: Float) throws
+    -> [[Float]]
+  {
     let graph = Graph()
     let x = graph.input("x", TensorType([keys.count, width]))
     let output = try x.dropout(rate, keys: graph.input("keys", TensorType([keys.count, 4], .int32)))
@@ -12,7 +14,9 @@ struct DropoutTests {
     program.set("x", Array(repeating: 1, count: keys.count * width))
     program.fillBytes("keys") { bytes in
       let words = bytes.bindMemory(to: UInt32.self)
-      for (i, key) in keys.enumerated() { (words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]) = (key.seed, 0, key.epoch, key.position) }
+      for (i, key) in keys.enumerated() {
+        (words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]) = (key.seed, 0, key.epoch, key.position)
+      }
     }
     program.run()
     let values = try #require(program.output("y")).values

@@ -64,7 +64,8 @@ struct CompiledCase {
     let symbols = test.shapes.enumerated().map { index, shape in
       graph.variable(
         Variable(
-          "x\(index)", TensorType(Shape(shape)), index < test.trained ?? test.shapes.count ? .parameter(decays: true) : .state,
+          "x\(index)", TensorType(Shape(shape)),
+          index < test.trained ?? test.shapes.count ? .parameter(decays: true) : .state,
           start: .constant(0)))
     }
     let output = try test.build(graph, symbols)
@@ -79,13 +80,16 @@ struct CompiledCase {
     variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
     variables.initialise(seed: 0)
     program = try Program(
-      graph, outputs: outputs, gradients: gradients, variables: variables, arena: Arena(), team: ThreadTeam(count: threads))
+      graph, outputs: outputs, gradients: gradients, variables: variables, arena: Arena(),
+      team: ThreadTeam(count: threads))
     steps = program.steps
     if let weights, let index = variables.index("weights") { variables.set(index, Tensor(output.shape, weights)) }
   }
 
   func set(_ inputs: [Tensor]) {
-    for (index, input) in inputs.enumerated() { if let place = variables.index("x\(index)") { variables.set(place, input) } }
+    for (index, input) in inputs.enumerated() {
+      if let place = variables.index("x\(index)") { variables.set(place, input) }
+    }
   }
 
   func run() throws -> Tensor {

@@ -47,7 +47,9 @@ struct OperationsTests {
         let step = 1e-6
         let found = (loss(step) - loss(-step)) / (2 * step)
         let scale = zip(gradient, direction).reduce(0.0) { $0 + abs(Double($1.0) * $1.1) }
-        #expect(abs(found - expected) <= 1e-3 * scale + 1e-5, "\(test.testDescription), seed \(seed), input \(index): \(expected), differences say \(found)")
+        #expect(
+          abs(found - expected) <= 1e-3 * scale + 1e-5,
+          "\(test.testDescription), seed \(seed), input \(index): \(expected), differences say \(found)")
       }
     }
   }

@@ -33,7 +33,11 @@ func conform(_ communicator: any Communicator) throws {
     try communicator.together { if rank == size - 1 { throw Failure(.data, "row 3", hint: "look") } }
     try require(false, "a failure went unnoticed")
   } catch let agreed as Agreed {
-    try require(agreed.failure == Failure(.data, (size > 1 ? "[rank \(size - 1) of \(size) on \(communicator.host)] " : "") + "row 3", hint: "look"), "agreed failure")
+    try require(
+      agreed.failure
+        == Failure(
+          .data, (size > 1 ? "[rank \(size - 1) of \(size) on \(communicator.host)] " : "") + "row 3", hint: "look"),
+      "agreed failure")
   }
 
   // Replicas that differ are named.

@@ -67,7 +67,8 @@ struct SafetensorsTests {
 struct CounterRandomTests {
   /// The known answers of the Philox paper's own distribution (Random123, kat_vectors).
   @Test func philoxGivesItsKnownAnswers() {
-    #expect(CounterRandom(seed: 0).words(SIMD4(0, 0, 0, 0)) == SIMD4(0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8))
+    #expect(
+      CounterRandom(seed: 0).words(SIMD4(0, 0, 0, 0)) == SIMD4(0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8))
     let ones = SIMD4<UInt32>(repeating: .max)
     #expect(CounterRandom(seed: .max).words(ones) == SIMD4(0x408F_276D, 0x41C8_3B0E, 0xA20B_C7C6, 0x6D54_51FD))
   }
