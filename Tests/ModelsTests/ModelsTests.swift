@@ -20,8 +20,18 @@ private func small(_ change: (inout Configuration) -> Void = { _ in }) throws ->
   return try DMSNet(configuration)
 }
 
+/// Fixtures of the project's own.
+private let bundled =
+  URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Parity/fixtures"
+
 @Suite(.serialized)
 struct ParityTests {
+  @Test(arguments: ["without-casfm", "without-osim"])
+  func theEngineAgreesWithSmallFixtures(_ name: String) throws {
+    let comparisons = try ParityFixture(path: "\(bundled)/\(name).safetensors").compare(threads: 2)
+    #expect(comparisons.count > 100 && comparisons.allSatisfy(\.holds))
+  }
+
   @Test(
     .enabled(if: !files("fixtures").isEmpty, "DMSNET_TEST_DATA names no folder with fixtures"),
     arguments: files("fixtures"))
