@@ -34,7 +34,7 @@ enum Processor {
     let tried = environment[trail].map { $0.split(separator: ",").map(String.init) } ?? []
     if tried.isEmpty, environment[choice] != nil { return }
     let isAdequate = candidates.first.map { adequate[$0]?.contains(Library.kernel) ?? true } ?? true
-    if tried.isEmpty, isAdequate { return }
+    if tried.isEmpty ? isAdequate : tried.count == 1 { return }
     if !tried.isEmpty, Library.isRight {
       if ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].allSatisfy({ environment[$0] ?? "0" == "0" }) {
         say("OpenBLAS took this processor for \(tried[0]); its kernel \(Library.kernel) is used instead")
@@ -49,7 +49,6 @@ enum Processor {
       // Nothing better is right: back to OpenBLAS's own choice.
       unsetenv(choice)
       setenv(trail, "\(attempts[0]),", 1)
-      if tried.last == nil { return }
     }
     let arguments = CommandLine.arguments.map { strdup($0) } + [nil]
     execv("/proc/self/exe", arguments)
