@@ -1,4 +1,3 @@
-#include "CKernels.h"
 #include "kernels.h"
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +29,6 @@ __attribute__((constructor)) static void choose(void) {
     }
 }
 
-const dms_kernels *dms_current(void) { return chosen; }
-
 const char *dms_instruction_set(void) { return chosen->name; }
 
 int dms_instruction_set_unavailable(void) { return unavailable; }
@@ -39,6 +36,8 @@ int dms_instruction_set_unavailable(void) { return unavailable; }
 long dms_rows(void) { return chosen->rows; }
 
 long dms_panel(void) { return chosen->panel; }
+
+long dms_lanes(void) { return chosen->lanes; }
 
 long dms_pack_panels(long depth, long columns) {
   return (columns + chosen->panel - 1) / chosen->panel * ((depth + DMS_RUN - 1) / DMS_RUN);
@@ -48,17 +47,6 @@ long dms_packed_count(long depth, long columns) {
   return (columns + chosen->panel - 1) / chosen->panel * chosen->panel * depth;
 }
 
-long dms_multiply_scratch(long rows) { return (rows + chosen->rows - 1) / chosen->rows * chosen->rows * DMS_RUN; }
-
-void dms_pack(const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed) {
-  chosen->pack(right, depth, columns, scale, first, count, packed);
-}
-
-void dms_multiply(const dms_matrix *left, const float *packed, long rows, long columns, long depth, int accumulate,
-                  float *target, long stride, float *scratch) {
-  chosen->multiply(left, packed, rows, columns, depth, accumulate, target, stride, scratch);
-}
-
-void dms_narrow_product(const float *left, const float *right, float *target, long rows, long columns, long depth) {
-  chosen->narrow(left, right, target, rows, columns, depth);
-}
+#define DMS_PUBLIC(name, parameters, arguments) \
+  void dms_##name parameters { chosen->name arguments; }
+DMS_EVERY_KERNEL(DMS_PUBLIC)

@@ -1,25 +1,78 @@
-/// The kernels of one instruction set. A folder an instruction set (avx512, avx2, portable) compiles `generic/product.h` with
-/// its own vector width and fills one of these; `dispatch.c` picks one when the program starts.
+/// The kernels of one instruction set, listed once. A folder an instruction set (avx512, avx2, portable) compiles
+/// `generic/` with its own vector width; `dispatch.c` picks a set when the program starts and gives each kernel its public name.
 #ifndef DMS_KERNELS_H
 #define DMS_KERNELS_H
-#include "product.h"
+#include "CKernels.h"
+
+/// K(name, parameters, arguments) for every kernel.
+#define DMS_EVERY_KERNEL(K)                                                                                              \
+  K(load,                                                                                                                \
+    (const dms_source *source, long row, long rows, long first, long count, long padded, float *target,                  \
+     const dms_layout *layout),                                                                                          \
+    (source, row, rows, first, count, padded, target, layout))                                                           \
+  K(pack,                                                                                                                \
+    (const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed),             \
+    (right, depth, columns, scale, first, count, packed))                                                                \
+  K(multiply,                                                                                                            \
+    (const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,             \
+     int accumulate, float *target, long stride),                                                                        \
+    (left, packed, rows, columns, first, count, depth, accumulate, target, stride))                                      \
+  K(narrow_product,                                                                                                      \
+    (const float *left, const float *right, float *target, long rows, long columns, long depth),                         \
+    (left, right, target, rows, columns, depth))                                                                         \
+  K(gather_taps, (const dms_geometry *g, const dms_source *map, long first, long rows, float *columns),                  \
+    (g, map, first, rows, columns))                                                                                      \
+  K(scatter_taps, (const dms_geometry *g, const float *columns, long first, long rows, float *map),                      \
+    (g, columns, first, rows, map))                                                                                      \
+  K(load_patch,                                                                                                          \
+    (const dms_geometry *g, const dms_source *map, long image, long line, long lines, long column, long columns,         \
+     long padded, float *patch),                                                                                         \
+    (g, map, image, line, lines, column, columns, padded, patch))                                                        \
+  K(moments,                                                                                                             \
+    (const float *x, const float *reference, long rows, long stride, long channels, double *sum, double *squares),       \
+    (x, reference, rows, stride, channels, sum, squares))                                                                \
+  K(gradient_sums,                                                                                                       \
+    (const dms_source *source, long row, long rows, long first, long channels, double *sum, double *product),            \
+    (source, row, rows, first, channels, sum, product))                                                                  \
+  K(residual,                                                                                                            \
+    (const dms_source *a, const dms_source *b, long row, long rows, long first, long channels, float *y),                \
+    (a, b, row, rows, first, channels, y))                                                                               \
+  K(relu_gradient,                                                                                                       \
+    (const float *g, const float *output, long stride, long row, long rows, long first, long channels, float *y),        \
+    (g, output, stride, row, rows, first, channels, y))                                                                  \
+  K(winograd_input,                                                                                                      \
+    (const float *patch, long line, long channels, long tiles, float *target, long frequency,                            \
+     const dms_layout *layout),                                                                                          \
+    (patch, line, channels, tiles, target, frequency, layout))                                                           \
+  K(winograd_arriving,                                                                                                   \
+    (const float *patch, long line, long channels, long tiles, float *target, long frequency,                            \
+     const dms_layout *layout),                                                                                          \
+    (patch, line, channels, tiles, target, frequency, layout))                                                           \
+  K(winograd_output,                                                                                                     \
+    (const float *products, long frequency, long step, long tiles, long channels, long rows, long columns, int adds,     \
+     float *target, long line),                                                                                          \
+    (products, frequency, step, tiles, channels, rows, columns, adds, target, line))                                     \
+  K(winograd_weight,                                                                                                     \
+    (const float *weight, long inputs, long outputs, int turned, long first, long count, float *packed,                  \
+     long frequency),                                                                                                    \
+    (weight, inputs, outputs, turned, first, count, packed, frequency))                                                             \
+  K(winograd_weight_gradient,                                                                                            \
+    (const float *products, long frequency, long inputs, long outputs, long first, long count, float *gradient),         \
+    (products, frequency, inputs, outputs, first, count, gradient))                                                      \
+  K(fused_loop, (long rounds, float *sink), (rounds, sink))
+
+#define DMS_FIELD(name, parameters, arguments) void(*name) parameters;
 
 typedef struct {
   const char *name;
-  /// Rows and columns of the micro-kernel's tile.
-  long rows, panel;
-  void (*pack)(const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed);
-  void (*multiply)(const dms_matrix *left, const float *packed, long rows, long columns, long depth, int accumulate,
-                   float *target, long stride, float *scratch);
-  void (*narrow)(const float *left, const float *right, float *target, long rows, long columns, long depth);
+  /// Rows and columns of the micro-kernel's tile, floats of a vector.
+  long rows, panel, lanes;
+  DMS_EVERY_KERNEL(DMS_FIELD)
 } dms_kernels;
 
 extern const dms_kernels dms_kernels_portable;
 #if defined(__x86_64__)
 extern const dms_kernels dms_kernels_avx2, dms_kernels_avx512;
 #endif
-
-/// The kernels in use.
-const dms_kernels *dms_current(void);
 
 #endif

@@ -6,19 +6,27 @@ extension Graph {
   ///
   /// Reverse accumulation over the nodes (Griewank and Walther, "Evaluating Derivatives", ch. 3). Where several gradients
   /// meet, the newest takes the older one in if its operation can, otherwise `add` joins them.
-  public func differentiate(_ loss: Symbol, add: (Symbol, Symbol) throws -> Symbol) throws
+  ///
+  /// With `recomputing`, values that are cheap to compute are not kept for the backward pass: of a chain of them one in `kept` is,
+  /// and the rest are rebuilt from it when the backward pass comes to them (Chen et al. 2016).
+  public func differentiate(
+    _ loss: Symbol, recomputing: Bool = false, kept: Int = 4, add: (Symbol, Symbol) throws -> Symbol) throws
     -> [(variable: Variable, gradient: Symbol)]
   {
     let trained = reachesParameter()
     var gradients: [Int: Symbol] = [loss.id: constant(1, loss.shape)]
     let last = nodes.count
+    var rebuilt: [Int: Int] = [:]
+    let passing = recomputing ? chains(kept) : []
+    func available(_ symbols: [Int]) throws -> [Symbol] {
+      try symbols.map { Symbol(graph: self, id: try rebuild($0, passing, &rebuilt)) }
+    }
     for index in stride(from: last - 1, through: 0, by: -1) {
       let node = nodes[index]
       let arriving = node.outputs.map { gradients[$0] }
       guard arriving.contains(where: { $0 != nil }), node.inputs.contains(where: { trained[$0] }) else { continue }
       let context = GradientContext(
-        inputs: node.inputs.map { Symbol(graph: self, id: $0) },
-        outputs: node.outputs.map { Symbol(graph: self, id: $0) },
+        inputs: try available(node.inputs), outputs: try available(node.outputs),
         gradients: arriving, wanted: node.inputs.map { trained[$0] })
       let label = node.label.isEmpty ? "gradient" : node.label + ".gradient"
       let leaving = try scope(label) { try node.operation.gradient(context) }
@@ -43,6 +51,27 @@ extension Graph {
       }
     }
     return result.sorted { $0.gradient.id < $1.gradient.id }
+  }
+
+  /// Outputs that are not kept: of cheap nodes, but for every `kept`-th of a chain.
+  private func chains(_ kept: Int) -> Set<Int> {
+    var lengths: [Int: Int] = [:]
+    for node in nodes where node.operation.isCheap {
+      let before = node.inputs.compactMap { lengths[$0] }.max() ?? 0
+      if before + 1 < kept { lengths[node.outputs[0]] = before + 1 }
+    }
+    return Set(lengths.keys)
+  }
+
+  /// `symbol`, or a second computation of it where it is not kept.
+  private func rebuild(_ symbol: Int, _ passing: Set<Int>, _ rebuilt: inout [Int: Int]) throws -> Int {
+    guard passing.contains(symbol), let producer = producer(symbol) else { return symbol }
+    if let known = rebuilt[symbol] { return known }
+    let node = nodes[producer]
+    let inputs = try node.inputs.map { Symbol(graph: self, id: try rebuild($0, passing, &rebuilt)) }
+    let again = try scope(node.label + ".again") { try apply(node.operation, inputs) }[0].id
+    rebuilt[symbol] = again
+    return again
   }
 
   private func isWritten(_ node: Int) -> Bool {

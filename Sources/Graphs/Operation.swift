@@ -31,11 +31,24 @@ public protocol Operation: Sendable {
   /// Whether it changes a variable among its inputs, and so must run though nobody reads its outputs.
   var hasEffect: Bool { get }
 
+  /// Whether its one output costs so little that it may be computed again in the backward pass instead of being kept.
+  var isCheap: Bool { get }
+
+  /// How it is computed, where there is a choice; for tables.
+  func algorithm(_ inputs: [TensorType], _ outputs: [TensorType]) -> String
+
   /// Whether running may wait until a consumer loads the value. Such an operation has one output.
   var isDeferrable: Bool { get }
 
   /// Whether input `input`, when `producer` has been deferred, can be computed from the producer's inputs on loading.
   func absorbs(_ producer: any Operation, at input: Int) -> Bool
+
+  /// How the last phase makes output 0: chunk i makes piece i; nil where no piece is done before the end.
+  func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces?
+
+  /// The same operation with its first phase cut into `pieces`, chunk i reading no more of input `input` than piece i; nil
+  /// where it needs more.
+  func following(_ input: Int, in pieces: Pieces) -> (any Operation)?
 
   /// The same operation with one more input of output 0's type that is added to output 0, where it can do so for nothing.
   var accumulating: (any Operation)? { get }
@@ -51,9 +64,17 @@ extension Operation {
   /// No.
   public var hasEffect: Bool { false }
   /// No.
+  public var isCheap: Bool { false }
+  /// There is no choice.
+  public func algorithm(_ inputs: [TensorType], _ outputs: [TensorType]) -> String { "" }
+  /// No.
   public var isDeferrable: Bool { false }
   /// No.
   public func absorbs(_ producer: any Operation, at input: Int) -> Bool { false }
+  /// None.
+  public func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces? { nil }
+  /// It cannot.
+  public func following(_ input: Int, in pieces: Pieces) -> (any Operation)? { nil }
   /// None.
   public var accumulating: (any Operation)? { nil }
 }
@@ -156,6 +177,26 @@ public struct Phase {
     let grain = max(1, grain)
     return Phase(chunks: (count + grain - 1) / grain) { chunk, _ in
       body(chunk * grain..<min(count, (chunk + 1) * grain))
+    }
+  }
+
+  /// A phase over `pieces`.
+  public static func pieces(
+    _ pieces: Pieces, _ body: @escaping (_ rows: Range<Int>, _ channels: Range<Int>) -> Void
+  ) -> Phase {
+    Phase(chunks: pieces.count) { chunk, _ in
+      let piece = pieces[chunk]
+      body(piece.rows, piece.channels)
+    }
+  }
+
+  /// This phase, each chunk followed at once, on the same thread, by the same chunk of `next`.
+  func joined(_ next: Phase) -> Phase {
+    precondition(chunks == next.chunks, "phases of \(chunks) and \(next.chunks) chunks cannot be joined")
+    let (first, second) = (body, next.body)
+    return Phase(chunks: chunks) { chunk, scratch in
+      first(chunk, scratch)
+      second(chunk, scratch)
     }
   }
 }

@@ -26,6 +26,12 @@ public final class Program: TeamWork, @unchecked Sendable {
     public let name: String
     /// Where in the model it stands.
     public let label: String
+    /// Types of what it reads and writes.
+    public let inputs, outputs: [TensorType]
+    /// How it is computed, where there is a choice.
+    public let algorithm: String
+    /// The kinds of operations that follow it piece by piece.
+    public let followers: [String]
     /// Its work and traffic.
     public let cost: Cost
     /// Its phases.
@@ -45,6 +51,8 @@ public final class Program: TeamWork, @unchecked Sendable {
   private let outputs: [String: Operand]
   private let variables: Variables
   private var current: Range<Int>
+  /// Where runs note when each step begins and ends; nil: nowhere.
+  public var recording: Recording?
   private let team: ThreadTeam
 
   /// Compiles `graph` for `team`.
@@ -73,13 +81,16 @@ public final class Program: TeamWork, @unchecked Sendable {
     // Shared workspaces are values that live for one step; symbols below zero stand for them.
     var values = Array(schedule.values.values)
     var workspaces: [Workspace] = []
-    for (step, node) in schedule.steps.enumerated() {
-      let application = graph.nodes[node]
-      let workspace = application.operation.workspace(
-        application.inputs.map { graph.types[$0] }, application.outputs.map { graph.types[$0] })
-      workspaces.append(workspace)
-      if workspace.shared > 0 {
-        values.append(Schedule.Value(symbol: -1 - step, byteCount: workspace.shared, birth: step, death: step))
+    for (step, members) in schedule.steps.enumerated() {
+      for member in members {
+        let application = graph.nodes[member.node]
+        let workspace = member.operation.workspace(
+          application.inputs.map { graph.types[$0] }, application.outputs.map { graph.types[$0] })
+        workspaces.append(workspace)
+        if workspace.shared > 0 {
+          values.append(
+            Schedule.Value(symbol: -1 - member.node, byteCount: workspace.shared, birth: step, death: step))
+        }
       }
     }
     let end = schedule.steps.count
@@ -121,17 +132,31 @@ public final class Program: TeamWork, @unchecked Sendable {
     }
 
     var steps: [Step] = []
-    for (step, node) in schedule.steps.enumerated() {
-      let application = graph.nodes[node]
-      let inputTypes = application.inputs.map { graph.types[$0] }
-      let outputTypes = application.outputs.map { graph.types[$0] }
-      let operands = Operands(
-        inputs: try application.inputs.map(operand), outputs: try application.outputs.map(operand),
-        workspace: arenaStorage.base + (plan.offsets[-1 - step] ?? 0))
+    for members in schedule.steps {
+      var phases: [Phase] = []
+      var cost = Cost(flops: 0, bytes: 0)
+      for member in members {
+        let application = graph.nodes[member.node]
+        let operands = Operands(
+          inputs: try application.inputs.map(operand), outputs: try application.outputs.map(operand),
+          workspace: arenaStorage.base + (plan.offsets[-1 - member.node] ?? 0))
+        let own = member.operation.phases(operands)
+        if let last = phases.popLast() {
+          phases += [last.joined(own[0])] + own.dropFirst()
+        } else {
+          phases = own
+        }
+        let part = member.operation.cost(operands.inputs.map(\.type), operands.outputs.map(\.type))
+        cost = Cost(flops: cost.flops + part.flops, bytes: cost.bytes + part.bytes)
+      }
+      let lead = graph.nodes[members[0].node]
       steps.append(
         Step(
-          name: application.operation.name, label: application.label,
-          cost: application.operation.cost(inputTypes, outputTypes), phases: application.operation.phases(operands)))
+          name: lead.operation.name, label: lead.label, inputs: lead.inputs.map { graph.types[$0] },
+          outputs: lead.outputs.map { graph.types[$0] },
+          algorithm: lead.operation.algorithm(
+            lead.inputs.map { graph.types[$0] }, lead.outputs.map { graph.types[$0] }), followers: members.dropFirst().map(\.operation.name),
+          cost: cost, phases: phases))
     }
     self.steps = steps
     current = schedule.preparing.upperBound..<end
@@ -173,6 +198,7 @@ public final class Program: TeamWork, @unchecked Sendable {
   public func run(thread: Int, team: ThreadTeam) {
     let scratch = scratch.base + thread * scratchStride
     for step in current {
+      recording?.begin(thread, step)
       for phase in steps[step].phases {
         let first = phase.chunks * thread / team.count
         let end = phase.chunks * (thread + 1) / team.count
@@ -183,6 +209,7 @@ public final class Program: TeamWork, @unchecked Sendable {
         }
         team.barrier()
       }
+      recording?.end(thread, step)
     }
   }
 

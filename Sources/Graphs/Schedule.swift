@@ -12,8 +12,14 @@ struct Schedule {
     var death: Int
   }
 
-  /// The nodes that run at each step, in order.
-  private(set) var steps: [Int] = []
+  /// A node at work; the operation is the node's, or a form of it that follows the member before.
+  struct Member {
+    let node: Int
+    let operation: any Operation
+  }
+
+  /// The nodes that run at each step, in order; where there are several, each follows the one before piece by piece.
+  private(set) var steps: [[Member]] = []
   /// Nodes that run once, when the variables change, rather than at every run; indices into `steps`.
   private(set) var preparing: Range<Int> = 0..<0
   /// Nodes that do not run because their consumers compute the value on loading.
@@ -53,12 +59,44 @@ struct Schedule {
       let fixed = Self.fixed(graph)
       let first = running.filter { fixed.contains($0) && !graph.nodes[$0].operation.hasEffect }
       let rest = running.filter { !(fixed.contains($0) && !graph.nodes[$0].operation.hasEffect) }
-      steps = first + rest
+      steps = first.map { [Member(node: $0, operation: graph.nodes[$0].operation)] }
       preparing = 0..<first.count
+      steps += join(graph, rest)
     } else {
-      steps = running
+      steps = join(graph, running)
     }
     place(graph, needed: needed, kept: keptSet)
+  }
+
+  /// Steps of `nodes`: a node joins the step before where it can follow that step's last member.
+  private func join(_ graph: Graph, _ nodes: [Int]) -> [[Member]] {
+    func types(_ symbols: [Int]) -> [TensorType] { symbols.map { graph.types[$0] } }
+    var steps: [[Member]] = []
+    var pieces: Pieces?
+    for node in nodes {
+      let application = graph.nodes[node]
+      if let last = steps.last, let pieces, let input = followed(graph, node, last),
+        let operation = application.operation.following(input, in: pieces)
+      {
+        steps[steps.count - 1].append(Member(node: node, operation: operation))
+      } else {
+        steps.append([Member(node: node, operation: application.operation)])
+      }
+      let member = steps[steps.count - 1][steps[steps.count - 1].count - 1]
+      pieces = member.operation.pieces(types(application.inputs), types(application.outputs))
+    }
+    return steps
+  }
+
+  /// The only input of `node` that the members of a step make, if it is the last member's output 0, perhaps deferred.
+  private func followed(_ graph: Graph, _ node: Int, _ step: [Member]) -> Int? {
+    let made = Set(step.flatMap { graph.nodes[$0.node].outputs })
+    let inputs = graph.nodes[node].inputs
+    let readers = inputs.indices.filter { sources(graph, inputs[$0]).contains { made.contains($0) } }
+    guard readers.count == 1, let last = step.last else { return nil }
+    let read = sources(graph, inputs[readers[0]])
+    return read[0] == graph.nodes[last.node].outputs[0] && !read.dropFirst().contains { made.contains($0) }
+      ? readers[0] : nil
   }
 
   /// Nodes that `targets` depend on, or that have an effect.
@@ -100,8 +138,9 @@ struct Schedule {
 
   private mutating func place(_ graph: Graph, needed: [Int], kept: Set<Int>) {
     let end = steps.count
+    let numbered = steps.enumerated().flatMap { step, members in members.map { (step, $0.node) } }
     var position: [Int: Int] = [:]
-    for (step, node) in steps.enumerated() { position[node] = step }
+    for (step, members) in steps.enumerated() { for member in members { position[member.node] = step } }
 
     // Views first, so that reading a view keeps what it looks at alive.
     func root(_ symbol: Int) -> (root: Int, offset: Int) {
@@ -112,7 +151,7 @@ struct Schedule {
       return (inner.root, inner.offset + offsets[output])
     }
     var lastRead: [Int: Int] = [:]
-    for (step, node) in steps.enumerated() {
+    for (step, node) in numbered {
       for input in graph.nodes[node].inputs {
         for source in sources(graph, input) {
           let place = root(source)
@@ -128,7 +167,7 @@ struct Schedule {
     }
 
     var merged: [Int: Int] = [:]
-    for (step, node) in steps.enumerated() {
+    for (step, node) in numbered {
       let application = graph.nodes[node]
       for (index, output) in application.outputs.enumerated() {
         places[output] = (output, 0)
@@ -176,6 +215,10 @@ struct Schedule {
     guard let value = values[target], value.death == step, value.byteCount == graph.types[output].byteCount,
       !external.contains(target), !external.contains(input)
     else { return nil }
-    return target
+    // Members of a step run at once: no other may still want what is overwritten.
+    let readers = steps[step].filter { member in
+      graph.nodes[member.node].inputs.contains { sources(graph, $0).contains { places[$0]?.root == input } }
+    }
+    return readers.count == 1 ? target : nil
   }
 }

@@ -10,14 +10,18 @@ public final class Replica {
   public let variables: Variables
   /// The threads that run the programs.
   public let team: ThreadTeam
+  private let recomputes: Bool
   private let arena = Arena()
   private var trainingPrograms: [Int: Program] = [:]
   private var inferencePrograms: [Int: Program] = [:]
 
-  /// A replica at its start for `seed`; `trains`: with room for gradients.
-  public init(_ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64, trains: Bool = true) throws {
+  /// A replica at its start for `seed`; `trains`: with room for gradients; `recomputes`: block sums are rebuilt, not kept.
+  public init(
+    _ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64, trains: Bool = true, recomputes: Bool = false
+  ) throws {
     self.network = network
     size = (height, width)
+    self.recomputes = recomputes
     team = ThreadTeam(count: threads)
     let description =
       trains
@@ -31,7 +35,8 @@ public final class Replica {
   /// The training step for `pairs` pairs.
   public func training(pairs: Int) throws -> Program {
     if let program = trainingPrograms[pairs] { return program }
-    let description = try network.training(pairs: pairs, height: size.height, width: size.width)
+    let description = try network.training(
+      pairs: pairs, height: size.height, width: size.width, recomputes: recomputes)
     let program = try Program(
       description.graph, outputs: description.outputs, gradients: description.gradients, variables: variables,
       arena: arena, team: team)

@@ -37,61 +37,74 @@ struct BatchNorm: Operation {
     Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
   }
 
-  func phases(_ operands: Operands) -> [Phase] {
-    let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
-    let channels = operands.inputs[0].shape.channels
-    let norm = dms_norm(operands.inputs[1])
-    return [
-      Phase.ranges(operands.inputs[0].shape.rows, grain: elementGrain / channels) { [relu] rows in
-        let offset = rows.lowerBound * channels
-        withUnsafePointer(to: norm) { dms_normalise(x + offset, $0, rows.count, channels, relu ? 1 : 0, y + offset) }
-      }
-    ]
+  func phases(_ operands: Operands) -> [Phase] { [loading(self, operands)] }
+}
+
+/// Computes what `operation` would defer, where a consumer wants it in memory.
+func loading(_ operation: any Operation, _ operands: Operands) -> Phase {
+  let output = operands.outputs[0]
+  let source = dms_source(pending: operation, operands.inputs)
+  let (target, channels) = (output.floats, output.shape.channels)
+  return Phase.pieces(Pieces(output.shape, elements: elementGrain)) { rows, _ in
+    source.load(rows, 0..<channels, target + rows.lowerBound * channels, step: channels)
   }
 }
 
-/// Mean and biased variance of each channel: map [..,C] -> [2,C].
+/// Mean, biased variance, and what the mean's float32 leaves out, of each channel: map [..,C] -> [3,C].
 struct BatchMoments: Operation {
+  var pieces: Pieces?
+
   var name: String { "batch-moments" }
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType([2, inputs[0].shape.channels])] }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType([3, inputs[0].shape.channels])] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] { [nil] }
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 4 * inputs[0].shape.count, inputs, outputs)
   }
+  func following(_ input: Int, in pieces: Pieces) -> (any Operation)? { BatchMoments(pieces: pieces) }
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
-    let channels = inputs[0].shape.channels
-    return Workspace(shared: Rows(inputs[0].shape).chunks * 2 * channels * 8)
+    let pieces = pieces ?? Pieces(inputs[0].shape, elements: elementGrain)
+    return Workspace(shared: pieces.rows.count * 2 * inputs[0].shape.channels * 8)
   }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (x, result) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let partial = operands.workspace.assumingMemoryBound(to: Double.self)
-    let rows = Rows(operands.inputs[0].shape)
-    let channels = rows.channels
+    let shape = operands.inputs[0].shape
+    let pieces = pieces ?? Pieces(shape, elements: elementGrain)
+    let channels = shape.channels
+    let across = pieces.channels.count
     return [
-      // Differences from the first row keep the squares small (Chan, Golub and LeVeque 1983).
-      rows.phase { chunk, range, span in
-        let sums = partial + chunk * 2 * channels + span.lowerBound
-        dms_moments(
-          x + range.lowerBound * channels, x, range.count, channels, span.lowerBound, span.count, sums, sums + channels)
+      // Differences from a piece's first row keep the squares small (Chan, Golub and LeVeque 1983).
+      Phase(chunks: pieces.count) { chunk, _ in
+        let (rows, span) = pieces[chunk]
+        let first = x + rows.lowerBound * channels + span.lowerBound
+        let sums = partial + chunk / across * 2 * channels + span.lowerBound
+        dms_moments(first, first, rows.count, channels, span.count, sums, sums + channels)
       },
       Phase.ranges(channels, grain: 64) { range in
         for channel in range {
+          // Pieces are joined about the first one's origin, in double precision.
+          let origin = Double(x[channel])
           var (sum, squares) = (0.0, 0.0)
-          for chunk in 0..<rows.chunks {
-            sum += partial[chunk * 2 * channels + channel]
-            squares += partial[(chunk * 2 + 1) * channels + channel]
+          for (index, rows) in pieces.rows.enumerated() where !rows.isEmpty {
+            let shift = Double(x[rows.lowerBound * channels + channel]) - origin
+            let (own, ownSquares) = (
+              partial[index * 2 * channels + channel], partial[(index * 2 + 1) * channels + channel]
+            )
+            sum += own + Double(rows.count) * shift
+            squares += ownSquares + shift * (2 * own + Double(rows.count) * shift)
           }
-          let mean = sum / Double(rows.count)
-          result[channel] = Float(Double(x[channel]) + mean)
-          result[channels + channel] = Float(max(0, squares / Double(rows.count) - mean * mean))
+          let mean = sum / Double(shape.rows)
+          result[channel] = Float(origin + mean)
+          result[2 * channels + channel] = Float(origin + mean - Double(Float(origin + mean)))
+          result[channels + channel] = Float(max(0, squares / Double(shape.rows) - mean * mean))
         }
       },
     ]
   }
 }
 
-/// Moments [2,C] (or running mean and variance), weight, bias -> [4,C]: scale, bias, mean, inverse deviation.
+/// Moments [3,C] (or running mean and variance), weight, bias -> [4,C]: scale, bias, mean, inverse deviation.
 struct BatchNormCoefficients: Operation {
   /// Added to the variance, as PyTorch does.
   static let epsilon = 1e-5
@@ -102,21 +115,26 @@ struct BatchNormCoefficients: Operation {
     Cost(flops: 5 * inputs[0].shape.channels, inputs, outputs)
   }
 
-  /// Inputs: weight, bias and either moments [2,C] or running mean [C] and running variance [C].
+  /// Inputs: weight, bias and either moments [3,C] or running mean [C] and running variance [C].
   func phases(_ operands: Operands) -> [Phase] {
     let (weight, bias) = (operands.inputs[0].floats, operands.inputs[1].floats)
     let channels = operands.inputs[0].shape.channels
     let mean = operands.inputs[2].floats
     let variance = operands.inputs.count > 3 ? operands.inputs[3].floats : mean + channels
+    let rest = operands.inputs.count > 3 ? nil : mean + 2 * channels
     let result = operands.outputs[0].floats
     return [
       Phase.ranges(channels, grain: 1024) { range in
         for c in range {
-          let inverse = Float(1 / (Double(variance[c]) + Self.epsilon).squareRoot())
-          result[c] = weight[c] * inverse
-          result[channels + c] = bias[c]
+          let inverse = 1 / (Double(variance[c]) + Self.epsilon).squareRoot()
+          let exact = Double(weight[c]) * inverse
+          let scale = Double(Float(exact))
+          // The bias takes up what mean and scale lose to rounding, so that ReLU's corner stays where it belongs.
+          let bias = exact == 0 ? Double(bias[c]) : Double(bias[c]) * (scale / exact)
+          result[c] = Float(scale)
+          result[channels + c] = Float(bias - scale * Double(rest?[c] ?? 0))
           result[2 * channels + c] = mean[c]
-          result[3 * channels + c] = inverse
+          result[3 * channels + c] = Float(inverse)
         }
       }
     ]
@@ -138,7 +156,7 @@ struct RunningStatistics: Operation {
     Cost(flops: 6 * inputs[1].shape.count, inputs, outputs)
   }
 
-  /// Inputs: moments [2,C], running mean [C], running variance [C], batches counted (int64).
+  /// Inputs: moments [3,C], running mean [C], running variance [C], batches counted (int64).
   func phases(_ operands: Operands) -> [Phase] {
     let moments = operands.inputs[0].floats
     let (mean, variance) = (operands.inputs[1].floats, operands.inputs[2].floats)
@@ -154,14 +172,6 @@ struct RunningStatistics: Operation {
         batches[0] += 1
       }
     ]
-  }
-}
-
-extension dms_norm {
-  /// The rows of coefficients [4,C].
-  init(_ coefficients: Operand) {
-    let (rows, channels) = (coefficients.floats, coefficients.shape.channels)
-    self.init(scale: rows, bias: rows + channels, mean: rows + 2 * channels, inverse: rows + 3 * channels)
   }
 }
 

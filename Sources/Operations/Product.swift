@@ -16,7 +16,7 @@ struct Product {
   private var isSmall: Bool { rows * columns * depth <= 1_000_000 }
 
   /// Bytes of scratch memory.
-  var scratch: Int { isSmall ? (dms_packed_count(depth, columns) + dms_multiply_scratch(rows)) * 4 : 0 }
+  var scratch: Int { isSmall ? (dms_packed_count(depth, columns) + rows * (depth + Int(DMS_RUN))) * 4 : 0 }
 
   /// Computes the product.
   func callAsFunction(
@@ -32,11 +32,14 @@ struct Product {
         Int32(columns))
     }
     let packed = scratch.assumingMemoryBound(to: Float.self)
-    var (a, b) = (
-      dms_matrix(values: left, stride: leftStride, transposed: transposeLeft ? 1 : 0),
-      dms_matrix(values: right, stride: rightStride, transposed: transposeRight ? 1 : 0)
-    )
+    let loaded = packed + dms_packed_count(depth, columns)
+    var a = dms_left(values: left, stride: leftStride, transposed: 1)
+    if !transposeLeft {
+      dms_source(left, stride: leftStride).loadLeft(0..<rows, 0..<depth, loaded)
+      a = dms_left(values: loaded, stride: rows * Int(DMS_RUN), transposed: 0)
+    }
+    var b = dms_matrix(values: right, stride: rightStride, transposed: transposeRight ? 1 : 0)
     dms_pack(&b, depth, columns, scale, 0, dms_pack_panels(depth, columns), packed)
-    dms_multiply(&a, packed, rows, columns, depth, 0, target, columns, packed + dms_packed_count(depth, columns))
+    dms_multiply(&a, packed, rows, columns, 0, columns, depth, 0, target, columns)
   }
 }

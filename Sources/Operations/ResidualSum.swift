@@ -3,7 +3,10 @@ import Graphs
 
 /// The end of a residual block (He et al. 2016): max(0, a + b). Either side may be a batch norm still to be applied.
 struct ResidualSum: Operation {
+  var pieces: Pieces?
+
   var name: String { "residual-sum" }
+  var isCheap: Bool { true }
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0] == inputs[1] else { throw misfit(self, inputs, "both sides take one shape") }
@@ -12,7 +15,7 @@ struct ResidualSum: Operation {
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
-    let masked = try arriving.graph.apply(Activation.Gradient(function: .relu), [arriving, context.outputs[0]])[0]
+    let masked = try arriving.graph.apply(Gradient(), [arriving, context.outputs[0]])[0]
     return [masked, masked]
   }
 
@@ -22,28 +25,53 @@ struct ResidualSum: Operation {
 
   func absorbs(_ producer: any Operation, at input: Int) -> Bool { (producer as? BatchNorm)?.relu == false }
 
+  func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces? {
+    pieces ?? Pieces(outputs[0].shape, elements: elementGrain)
+  }
+
+  func following(_ input: Int, in pieces: Pieces) -> (any Operation)? { ResidualSum(pieces: pieces) }
+
   func phases(_ operands: Operands) -> [Phase] {
-    func side(_ operand: Operand) -> (UnsafeMutablePointer<Float>, dms_norm?) {
-      operand.deferred.map { ($0.inputs[0].floats, dms_norm($0.inputs[1])) } ?? (operand.floats, nil)
-    }
-    let (a, normA) = side(operands.inputs[0])
-    let (b, normB) = side(operands.inputs[1])
-    let y = operands.outputs[0].floats
-    let c = operands.outputs[0].shape.channels
+    let (a, b) = (dms_source(operands.inputs[0]), dms_source(operands.inputs[1]))
+    let (y, shape) = (operands.outputs[0].floats, operands.outputs[0].shape)
     return [
-      Phase.ranges(operands.outputs[0].shape.rows, grain: elementGrain / c) { rows in
-        let offset = rows.lowerBound * c
-        withNorm(normA) { na in
-          withNorm(normB) { nb in dms_residual(a + offset, na, b + offset, nb, rows.count, c, y + offset) }
+      Phase.pieces(pieces ?? Pieces(shape, elements: elementGrain)) { rows, channels in
+        withUnsafePointer(to: a) { a in
+          withUnsafePointer(to: b) {
+            dms_residual(a, $0, rows.lowerBound, rows.count, channels.lowerBound, channels.count, y)
+          }
         }
       }
     ]
   }
-}
 
-/// Lends a pointer to coefficients, or nil where there are none.
-private func withNorm(_ norm: dms_norm?, _ body: (UnsafePointer<dms_norm>?) -> Void) {
-  if let norm { withUnsafePointer(to: norm) { body($0) } } else { body(nil) }
+  /// The gradient of both sides: gradient, output -> gradient where the output is positive.
+  struct Gradient: Operation {
+    var pieces: Pieces?
+
+    var name: String { "residual-sum-gradient" }
+    var overwrites: Int? { 0 }
+    func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+    func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
+    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+      Cost(flops: inputs[0].shape.count, inputs, outputs)
+    }
+    func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces? {
+      pieces ?? Pieces(outputs[0].shape, elements: elementGrain)
+    }
+    func following(_ input: Int, in pieces: Pieces) -> (any Operation)? { input == 0 ? Gradient(pieces: pieces) : nil }
+
+    func phases(_ operands: Operands) -> [Phase] {
+      let (arriving, output) = (operands.inputs[0].floats, operands.inputs[1].floats)
+      let (target, shape) = (operands.outputs[0].floats, operands.outputs[0].shape)
+      return [
+        Phase.pieces(pieces ?? Pieces(shape, elements: elementGrain)) { rows, channels in
+          dms_relu_gradient(
+            arriving, output, shape.channels, rows.lowerBound, rows.count, channels.lowerBound, channels.count, target)
+        }
+      ]
+    }
+  }
 }
 
 extension Symbol {

@@ -8,7 +8,7 @@ struct Main: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dmsnet", abstract: "Trains DMS-Net on paired fundus photographs over MPI.",
     version: Environment.version,
-    subcommands: [Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Doctor.self])
+    subcommands: [Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Benchmark.self, Doctor.self])
 
   /// Runs the command. Every failure becomes one line and an exit code; where all ranks know of it, rank 0 alone speaks.
   static func main() {

@@ -1,11 +1,9 @@
-// The product kernels of one instruction set, written once. Before including: LANES (floats of a vector), ROWS (rows of the
-// micro-kernel's tile), NAME(x) (the set's own name of x). A tile is ROWS x 2 vectors, all in registers (Goto and van de
-// Geijn 2008; BLIS).
+// Products, one instruction set. Before including: ROWS (rows of the micro-kernel's tile, at most 12). A tile is ROWS x 2
+// vectors, all in registers (Goto and van de Geijn 2008; BLIS).
 
-typedef float vector __attribute__((ext_vector_type(LANES), aligned(4)));
 enum { PANEL = 2 * LANES };
 
-static void NAME(pack)(const dms_matrix *right, long depth, long columns, float scale, long first, long count,
+static void pack(const dms_matrix *right, long depth, long columns, float scale, long first, long count,
                        float *packed) {
   const long panels = (columns + PANEL - 1) / PANEL;
   for (long p = first; p < first + count; p++) {
@@ -28,83 +26,79 @@ static void NAME(pack)(const dms_matrix *right, long depth, long columns, float 
   }
 }
 
-/// Rows [ROWS] of left, `run` deep from `start`, zeros beyond `rows`: as they lie in memory, so that packing is copying.
-/// [ROWS][DMS_RUN] from a plain matrix, [run][ROWS] from a transposed one.
-static inline void NAME(pack_left)(const dms_matrix *left, long row, long rows, long start, long run, float *target) {
-  if (left->transposed) {
-    for (long k = 0; k < run; k++) {
-      const float *source = left->values + (start + k) * left->stride + row;
-      if (rows == ROWS)
-        for (long r = 0; r < ROWS; r++) target[k * ROWS + r] = source[r];
-      else
-        for (long r = 0; r < ROWS; r++) target[k * ROWS + r] = r < rows ? source[r] : 0;
+/// `rows` rows of one panel over one run; all but `run` and the addresses are constants where it is called.
+INLINE void tile(int rows, int transposed, const float *left, long stride, const float *right, long run, int adds,
+                 long width, float *target, long target_stride) {
+  vector sums[ROWS][2];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (vector)(0);
+  for (long k = 0; k < run; k++) {
+    const vector b0 = load_vector(right + k * PANEL), b1 = load_vector(right + k * PANEL + LANES);
+    const float *a = transposed ? left + k * stride : left + k;
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+      const vector x = (vector)(a[transposed ? r : r * DMS_RUN]);
+      sums[r][0] = FMA(x, b0, sums[r][0]);
+      sums[r][1] = FMA(x, b1, sums[r][1]);
+    }
+  }
+  if (width == PANEL) {
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+      float *line = target + r * target_stride;
+      store_vector(line, adds ? load_vector(line) + sums[r][0] : sums[r][0]);
+      store_vector(line + LANES, adds ? load_vector(line + LANES) + sums[r][1] : sums[r][1]);
     }
     return;
   }
-  for (long r = 0; r < ROWS; r++) {
-    const float *source = left->values + (row + r) * left->stride + start;
-    for (long k = 0; k < run; k++) target[r * DMS_RUN + k] = r < rows ? source[k] : 0;
-  }
+  float spill[ROWS][PANEL];
+  __builtin_memcpy(spill, sums, rows * sizeof spill[0]);
+  for (long r = 0; r < rows; r++)
+    for (long c = 0; c < width; c++)
+      target[r * target_stride + c] = (adds ? target[r * target_stride + c] : 0) + spill[r][c];
 }
 
-/// sums = left * right over `run`; element (r, k) of the packed left side lies at r * row_step + k * step, both constant.
-static inline __attribute__((always_inline)) void NAME(tile)(const float *left, long row_step, long step,
-                                                             const float *right, long run, vector sums[ROWS][2]) {
-#pragma clang fp contract(fast)
-#pragma clang loop unroll(full)
-  for (int r = 0; r < ROWS; r++) sums[r][0] = sums[r][1] = (vector)(0);
-  for (long k = 0; k < run; k++) {
-    const vector b0 = *(const vector *)(right + k * PANEL), b1 = *(const vector *)(right + k * PANEL + LANES);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < ROWS; r++) {
-      const vector a = (vector)(left[r * row_step + k * step]);
-      sums[r][0] = a * b0 + sums[r][0];
-      sums[r][1] = a * b1 + sums[r][1];
-    }
+/// The micro-kernel for each count of rows, so that any number of rows splits into nearly equal tiles.
+INLINE void any_tile(long rows, int transposed, const float *left, long stride, const float *right, long run, int adds,
+                     long width, float *target, long target_stride) {
+#define TILE(n)                                                                                    \
+  case n:                                                                                          \
+    return tile(n, transposed, left, stride, right, run, adds, width, target, target_stride);
+  switch (rows) {
+    TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
+#if ROWS > 6
+    TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+#endif
   }
+#undef TILE
 }
 
-static void NAME(multiply)(const dms_matrix *left, const float *packed, long rows, long columns, long depth,
-                           int accumulate, float *target, long stride, float *scratch) {
-  const long panels = (columns + PANEL - 1) / PANEL;
+static void multiply(const dms_left *left, const float *packed, long rows, long columns, long first, long count,
+                     long depth, int accumulate, float *target, long stride) {
+  const long panels = (columns + PANEL - 1) / PANEL, tiles = (rows + ROWS - 1) / ROWS;
   for (long start = 0; start < depth; start += DMS_RUN) {
     const long run = depth - start < DMS_RUN ? depth - start : DMS_RUN;
     const int adds = accumulate || start > 0;
-    for (long row = 0; row < rows; row += ROWS)
-      NAME(pack_left)(left, row, rows - row < ROWS ? rows - row : ROWS, start, run, scratch + row * DMS_RUN);
-    for (long p = 0; p < panels; p++) {
-      const float *right = packed + (start * panels + p * run) * PANEL;
-      const long width = columns - p * PANEL < PANEL ? columns - p * PANEL : PANEL;
-      for (long row = 0; row < rows; row += ROWS) {
-        vector sums[ROWS][2];
+    const float *from = left->values + (left->transposed ? start * left->stride : start / DMS_RUN * left->stride);
+    for (long c = 0; c < count; c += PANEL) {
+      const float *right = packed + start * panels * PANEL + (first + c) * run;
+      const long width = count - c < PANEL ? count - c : PANEL;
+      for (long t = 0; t < tiles; t++) {
+        const long row = rows * t / tiles, height = rows * (t + 1) / tiles - row;
+        float *place = target + row * stride + c;
         if (left->transposed)
-          NAME(tile)(scratch + row * DMS_RUN, 1, ROWS, right, run, sums);
+          any_tile(height, 1, from + row, left->stride, right, run, adds, width, place, stride);
         else
-          NAME(tile)(scratch + row * DMS_RUN, DMS_RUN, 1, right, run, sums);
-        float *place = target + row * stride + p * PANEL;
-        const long height = rows - row < ROWS ? rows - row : ROWS;
-        if (width == PANEL && height == ROWS) {
-#pragma clang loop unroll(full)
-          for (int r = 0; r < ROWS; r++) {
-            vector *line = (vector *)(place + r * stride), *rest = (vector *)(place + r * stride + LANES);
-            *line = adds ? *line + sums[r][0] : sums[r][0];
-            *rest = adds ? *rest + sums[r][1] : sums[r][1];
-          }
-          continue;
-        }
-        float spill[ROWS][PANEL];
-        __builtin_memcpy(spill, sums, sizeof spill);
-        for (long r = 0; r < height; r++)
-          for (long c = 0; c < width; c++) place[r * stride + c] = (adds ? place[r * stride + c] : 0) + spill[r][c];
+          any_tile(height, 0, from + row * DMS_RUN, 0, right, run, adds, width, place, stride);
       }
     }
   }
   if (depth == 0 && !accumulate)
     for (long r = 0; r < rows; r++)
-      for (long c = 0; c < columns; c++) target[r * stride + c] = 0;
+      for (long c = 0; c < count; c++) target[r * stride + c] = 0;
 }
 
-static void NAME(narrow)(const float *left, const float *right, float *target, long rows, long columns, long depth) {
+static void narrow_product(const float *left, const float *right, float *target, long rows, long columns, long depth) {
   for (long r = 0; r < rows; r++) {
     double sums[DMS_NARROW] = {0};
     for (long k = 0; k < depth; k++) {
@@ -114,4 +108,20 @@ static void NAME(narrow)(const float *left, const float *right, float *target, l
     }
     for (long c = 0; c < columns; c++) target[r * columns + c] = (float)sums[c];
   }
+}
+
+static void fused_loop(long rounds, float *sink) {
+  vector sums[ROWS][2];
+  const vector a = load_vector(sink), b = load_vector(sink + LANES);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < ROWS; r++) sums[r][0] = sums[r][1] = b;
+  for (long k = 0; k < rounds; k++) {
+#pragma clang loop unroll(full)
+    for (int r = 0; r < ROWS; r++) {
+      sums[r][0] = FMA(sums[r][0], a, b);
+      sums[r][1] = FMA(sums[r][1], a, b);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < ROWS; r++) store_vector(sink, load_vector(sink) + sums[r][0] + sums[r][1]);
 }

@@ -7,12 +7,17 @@
 #include "normalisation.h"
 #include "pooling.h"
 #include "product.h"
+#include "source.h"
 #include "update.h"
+#include "winograd.h"
 
 /// The instruction set whose kernels run: "avx512", "avx2" or "portable".
 const char *dms_instruction_set(void);
 
 /// Whether the environment variable DMSNET_ISA names a set that this processor lacks.
 int dms_instruction_set_unavailable(void);
+
+/// Floats of a vector of that set.
+long dms_lanes(void);
 
 #endif

@@ -1,6 +1,7 @@
 /// Rows of a convolution's matrix form: one row an output position, its columns the taps (row, column, channel).
 #ifndef DMS_CONVOLUTION_H
 #define DMS_CONVOLUTION_H
+#include "source.h"
 
 /// The geometry of a convolution over channels-last maps.
 typedef struct {
@@ -10,11 +11,16 @@ typedef struct {
   long stride, padding;
 } dms_geometry;
 
-/// Copies the input under output positions `first ..< first + rows` (counted over all images) to `columns`
-/// [rows, kernel_height * kernel_width * channels]; outside the map lies zero.
-void dms_gather_taps(const dms_geometry *g, const float *map, long first, long rows, float *columns);
+/// Loads the input under output positions `first ..< first + rows` (counted over all images) to `columns`
+/// [rows, kernel_height * kernel_width * channels]; outside the map lies zero. The source's rows are the map's pixels.
+void dms_gather_taps(const dms_geometry *g, const dms_source *map, long first, long rows, float *columns);
 
 /// Adds `columns` of output positions `first ..< first + rows` back to the taps they came from.
 void dms_scatter_taps(const dms_geometry *g, const float *columns, long first, long rows, float *map);
+
+/// Loads lines `line ..< line + lines` of one image, pixels `column ..< column + columns` of each, to `patch`
+/// [lines, columns, padded]; outside the map and beyond the channels lies zero.
+void dms_load_patch(const dms_geometry *g, const dms_source *map, long image, long line, long lines, long column,
+                    long columns, long padded, float *patch);
 
 #endif

@@ -1,7 +1,12 @@
-/// Matrix products on one thread, row major, in float32. The right side is packed once and then serves many products.
+/// Matrix products on one thread, in float32: target [rows, columns] (+)= left [rows, depth] * right [depth, columns].
 ///
-/// Packed right side: for each run of `DMS_RUN` of the depth, panels of `dms_panel()` columns, each panel [run][panel], zeros
-/// beyond the last column. Depth is summed in runs: short sums round less than long ones.
+/// The micro-kernel computes up to `dms_rows()` rows of one panel of `dms_panel()` columns, all in registers. Depth is cut into
+/// runs of `DMS_RUN`: short sums round less than long ones, and a run of a panel stays in the nearest cache.
+///
+/// Left side, two forms:
+///  - by rows: for each run, [rows][DMS_RUN]; element (r, k) at `values[k / DMS_RUN * stride + r * DMS_RUN + k % DMS_RUN]`;
+///  - transposed: element (r, k) at `values[k * stride + r]`.
+/// Right side: for each run, panels [run][panel], zeros beyond the last column. It is packed once and serves many products.
 #ifndef DMS_PRODUCT_H
 #define DMS_PRODUCT_H
 
@@ -18,7 +23,14 @@ typedef struct {
   int transposed;
 } dms_matrix;
 
-/// Rows that the micro-kernel computes at once: chunks of rows had best be multiples of it.
+/// A left side in one of its two forms.
+typedef struct {
+  const float *values;
+  long stride;
+  int transposed;
+} dms_left;
+
+/// The most rows that the micro-kernel computes at once.
 long dms_rows(void);
 
 /// Columns of a panel.
@@ -33,15 +45,17 @@ long dms_pack_panels(long depth, long columns);
 /// Packs panels `first ..< first + count` of right [depth, columns], multiplied by `scale`.
 void dms_pack(const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed);
 
-/// Floats of scratch memory that a product of `rows` rows wants.
-long dms_multiply_scratch(long rows);
-
-/// target [rows, columns] (+)= left [rows, depth] * packed; `target` has `stride` floats a row.
-void dms_multiply(const dms_matrix *left, const float *packed, long rows, long columns, long depth, int accumulate,
-                  float *target, long stride, float *scratch);
+/// Columns `first ..< first + count` of the product; `first` is a multiple of the panel's, `columns` all that are packed.
+/// `target` is where row 0 of column `first` goes and has `stride` floats a row.
+void dms_multiply(const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,
+                  int accumulate, float *target, long stride);
 
 /// target [rows, columns] = left [rows, depth] * right [depth, columns], row major, columns at most `DMS_NARROW`, summed in
 /// double precision.
 void dms_narrow_product(const float *left, const float *right, float *target, long rows, long columns, long depth);
+
+/// `rounds` rounds of 2 * `dms_rows()` multiply-adds of whole vectors, all in registers: the most a core can do. `sink` has room
+/// for two vectors.
+void dms_fused_loop(long rounds, float *sink);
 
 #endif

@@ -3,9 +3,8 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma"))), apply_to = function)
 #define LANES 16
 #define ROWS 12
-#define NAME(x) avx512_##x
-#include "../generic/product.h"
+#include "../generic/kernels.h"
 #pragma clang attribute pop
 
-const dms_kernels dms_kernels_avx512 = {"avx512", ROWS, PANEL, NAME(pack), NAME(multiply), NAME(narrow)};
+const dms_kernels dms_kernels_avx512 = {"avx512", ROWS, PANEL, LANES, DMS_EVERY_KERNEL(DMS_ENTRY)};
 #endif

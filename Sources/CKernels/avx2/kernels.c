@@ -3,9 +3,8 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define LANES 8
 #define ROWS 6
-#define NAME(x) avx2_##x
-#include "../generic/product.h"
+#include "../generic/kernels.h"
 #pragma clang attribute pop
 
-const dms_kernels dms_kernels_avx2 = {"avx2", ROWS, PANEL, NAME(pack), NAME(multiply), NAME(narrow)};
+const dms_kernels dms_kernels_avx2 = {"avx2", ROWS, PANEL, LANES, DMS_EVERY_KERNEL(DMS_ENTRY)};
 #endif

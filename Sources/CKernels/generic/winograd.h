@@ -1,0 +1,195 @@
+// Winograd transforms, one instruction set. The interpolation points are 0, +-A, +-B and infinity; points of size near one keep
+// the error of float32 to a quarter of that of the usual 0, +-1, +-2 (Barabasz et al. 2020 on the choice of points).
+
+#define A 0.6875f
+#define B 1.375f
+
+/// Six pixels in a line to six frequencies: B^T d.
+INLINE void input_line(const vector d[6], vector t[6]) {
+  const vector even_a = FMA((vector)(-B * B), d[2], d[4]), odd_a = FMA((vector)(-B * B), d[1], d[3]);
+  const vector even_b = FMA((vector)(-A * A), d[2], d[4]), odd_b = FMA((vector)(-A * A), d[1], d[3]);
+  t[0] = FMA((vector)(A * A * B * B), d[0], FMA((vector)(-A * A - B * B), d[2], d[4]));
+  t[1] = FMA((vector)(A), odd_a, even_a);
+  t[2] = FMA((vector)(-A), odd_a, even_a);
+  t[3] = FMA((vector)(B), odd_b, even_b);
+  t[4] = FMA((vector)(-B), odd_b, even_b);
+  t[5] = FMA((vector)(A * A * B * B), d[1], FMA((vector)(-A * A - B * B), d[3], d[5]));
+}
+
+/// Four pixels of a gradient in a line to six frequencies: A d, the transpose of `output_line`.
+INLINE void arriving_line(const vector d[4], vector t[6]) {
+  const vector even_a = FMA((vector)(A * A), d[2], d[0]), odd_a = FMA((vector)(A * A), d[3], d[1]);
+  const vector even_b = FMA((vector)(B * B), d[2], d[0]), odd_b = FMA((vector)(B * B), d[3], d[1]);
+  t[0] = d[0];
+  t[1] = FMA((vector)(A), odd_a, even_a);
+  t[2] = FMA((vector)(-A), odd_a, even_a);
+  t[3] = FMA((vector)(B), odd_b, even_b);
+  t[4] = FMA((vector)(-B), odd_b, even_b);
+  t[5] = d[3];
+}
+
+/// Six frequencies to four outputs in a line: A^T m.
+INLINE void output_line(const vector m[6], vector y[4]) {
+  const vector sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+  const vector sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+  y[0] = m[0] + (sum_a + sum_b);
+  y[1] = FMA((vector)(A), difference_a, (vector)(B) * difference_b);
+  y[2] = FMA((vector)(A * A), sum_a, (vector)(B * B) * sum_b);
+  y[3] = FMA((vector)(A * A * A), difference_a, FMA((vector)(B * B * B), difference_b, m[5]));
+}
+
+/// The weights' 1 / prod (p - q) over the other finite points q, for p = 0, +-A, +-B.
+#define AT_ZERO (1 / (A * A * B * B))
+#define AT_A (1 / (2 * A * A * (A * A - B * B)))
+#define AT_B (1 / (2 * B * B * (B * B - A * A)))
+
+/// Three taps in a line to six frequencies: G g.
+INLINE void weight_line(const vector g[3], vector t[6]) {
+  const vector even_a = (vector)(AT_A) * FMA((vector)(A * A), g[2], g[0]), odd_a = (vector)(AT_A * A) * g[1];
+  const vector even_b = (vector)(AT_B) * FMA((vector)(B * B), g[2], g[0]), odd_b = (vector)(AT_B * B) * g[1];
+  t[0] = (vector)(AT_ZERO) * g[0];
+  t[1] = even_a + odd_a;
+  t[2] = even_a - odd_a;
+  t[3] = even_b + odd_b;
+  t[4] = even_b - odd_b;
+  t[5] = g[2];
+}
+
+/// Six frequencies to the gradients of three taps: G^T m.
+INLINE void weight_gradient_line(const vector m[6], vector g[3]) {
+  const vector sum_a = (vector)(AT_A) * (m[1] + m[2]), difference_a = (vector)(AT_A * A) * (m[1] - m[2]);
+  const vector sum_b = (vector)(AT_B) * (m[3] + m[4]), difference_b = (vector)(AT_B * B) * (m[3] - m[4]);
+  g[0] = FMA((vector)(AT_ZERO), m[0], sum_a + sum_b);
+  g[1] = difference_a + difference_b;
+  g[2] = FMA((vector)(A * A), sum_a, FMA((vector)(B * B), sum_b, m[5]));
+}
+
+/// Both transforms of a tile: down the columns, then along the rows.
+#define TWO_WAYS(from, to, line, in, out)                       \
+  vector half[to][from];                                        \
+  for (int j = 0; j < from; j++) {                              \
+    vector column[from], result[to];                            \
+    for (int i = 0; i < from; i++) column[i] = in;              \
+    line(column, result);                                       \
+    for (int i = 0; i < to; i++) half[i][j] = result[i];        \
+  }                                                             \
+  for (int i = 0; i < to; i++) {                                \
+    vector result[to];                                          \
+    line(half[i], result);                                      \
+    for (int j = 0; j < to; j++) out;                           \
+  }
+
+static void winograd_input(const float *patch, long line, long channels, long tiles, float *target, long frequency,
+                           const dms_layout *layout) {
+  for (long t = 0; t < tiles; t++)
+    for (long c = 0; c < channels; c += LANES) {
+      const float *pixel = patch + t * 4 * channels + c;
+      float *place = target + t * layout->step + c / layout->width * layout->plane + c % layout->width;
+      TWO_WAYS(6, 6, input_line, load_vector(pixel + i * line + j * channels),
+               store_vector(place + (i * 6 + j) * frequency, result[j]))
+    }
+}
+
+static void winograd_arriving(const float *patch, long line, long channels, long tiles, float *target, long frequency,
+                              const dms_layout *layout) {
+  for (long t = 0; t < tiles; t++)
+    for (long c = 0; c < channels; c += LANES) {
+      const float *pixel = patch + t * 4 * channels + c;
+      float *place = target + t * layout->step + c / layout->width * layout->plane + c % layout->width;
+      TWO_WAYS(4, 6, arriving_line, load_vector(pixel + i * line + j * channels),
+               store_vector(place + (i * 6 + j) * frequency, result[j]))
+    }
+}
+
+/// Stores the first `count` lanes, or adds them.
+INLINE void store_some(float *p, vector v, long count, int adds) {
+  if (adds) v += count == LANES ? load_vector(p) : load_some(p, count);
+  if (count == LANES)
+    store_vector(p, v);
+  else
+    __builtin_memcpy(p, &v, count * sizeof(float));
+}
+
+static void winograd_output(const float *products, long frequency, long step, long tiles, long channels, long rows,
+                            long columns, int adds, float *target, long line) {
+  for (long t = 0; t < tiles; t++) {
+    const long width = columns - 4 * t < 4 ? columns - 4 * t : 4;
+    for (long c = 0; c < channels; c += LANES) {
+      const long count = channels - c < LANES ? channels - c : LANES;
+      const float *m = products + t * step + c;
+      float *place = target + 4 * t * channels + c;
+      TWO_WAYS(6, 4, output_line, load_vector(m + (i * 6 + j) * frequency),
+               if (i < rows && j < width) store_some(place + i * line + j * channels, result[j], count, adds))
+    }
+  }
+}
+
+/// 3x3 taps of one vector to 36 places.
+INLINE void weight_tile(const vector taps[9], float *place, long frequency) {
+  TWO_WAYS(3, 6, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * frequency, result[j]))
+}
+
+/// Where depth `at` of column `c` lies in a packed right side [depth, columns].
+INLINE long packed_place(long at, long c, long depth, long panels) {
+  const long start = at / DMS_RUN * DMS_RUN, run = depth - start < DMS_RUN ? depth - start : DMS_RUN;
+  return (start * panels + c / PANEL * run + at - start) * PANEL + c % PANEL;
+}
+
+static void straight_weight(const float *weight, long inputs, long outputs, long first, long count, float *packed,
+                            long frequency) {
+  const long panels = (outputs + PANEL - 1) / PANEL;
+  for (long i = first; i < first + count; i++)
+    for (long c = 0; c < panels * PANEL; c += LANES) {
+      const long width = outputs - c < LANES ? (outputs > c ? outputs - c : 0) : LANES;
+      vector taps[9];
+      for (long tap = 0; tap < 9; tap++) taps[tap] = load_up_to(weight + (tap * inputs + i) * outputs + c, width);
+      weight_tile(taps, packed + packed_place(i, c, inputs, panels), frequency);
+    }
+}
+
+/// Blocks of LANES x LANES weights are transposed on the way.
+static void turned_weight(const float *weight, long inputs, long outputs, long first, long count, float *packed,
+                          long frequency) {
+  const long panels = (inputs + PANEL - 1) / PANEL;
+  for (long base = first; base < first + count; base += LANES) {
+    const long height = first + count - base < LANES ? first + count - base : LANES;
+    for (long c = 0; c < panels * PANEL; c += LANES) {
+      const long width = inputs - c < LANES ? (inputs > c ? inputs - c : 0) : LANES;
+      float block[9][LANES][LANES];
+      if (width < LANES) __builtin_memset(block, 0, sizeof block);
+      for (long tap = 0; tap < 9; tap++)
+        for (long i = 0; i < width; i++)
+          for (long o = 0; o < height; o++)
+            block[8 - tap][o][i] = weight[(tap * inputs + c + i) * outputs + base + o];
+      for (long k = 0; k < height; k++) {
+        vector taps[9];
+        for (long tap = 0; tap < 9; tap++) taps[tap] = load_vector(block[tap][k]);
+        weight_tile(taps, packed + packed_place(base + k, c, outputs, panels), frequency);
+      }
+    }
+  }
+}
+
+static void winograd_weight(const float *weight, long inputs, long outputs, int turned, long first, long count,
+                            float *packed, long frequency) {
+  if (turned)
+    turned_weight(weight, inputs, outputs, first, count, packed, frequency);
+  else
+    straight_weight(weight, inputs, outputs, first, count, packed, frequency);
+}
+
+static void winograd_weight_gradient(const float *products, long frequency, long inputs, long outputs, long first, long count,
+                                     float *gradient) {
+  for (long k = first; k < first + count; k++)
+    for (long c = 0; c < outputs; c += LANES) {
+      const long width = outputs - c < LANES ? outputs - c : LANES;
+      const float *m = products + k * outputs + c;
+      // Thirty-six streams are more than a processor follows by itself.
+      for (int f = 0; f < 36; f++) __builtin_prefetch(m + f * frequency + 8 * LANES);
+      float *place = gradient + k * outputs + c;
+      TWO_WAYS(6, 3, weight_gradient_line, load_up_to(m + (i * 6 + j) * frequency, width),
+               store_some(place + (i * 3 + j) * inputs * outputs, result[j], width, 0))
+    }
+}
+#undef A
+#undef B

@@ -1,0 +1,36 @@
+/// Convolutions of 3x3 taps and stride 1 by Winograd's F(4x4,3x3) (Lavin and Gray 2016): tiles of 4x4 outputs take 36 products
+/// instead of 144. Frequency f of 36 is (row, column) of a transformed 6x6 tile.
+#ifndef DMS_WINOGRAD_H
+#define DMS_WINOGRAD_H
+#include "source.h"
+
+enum { DMS_FREQUENCIES = 36, DMS_TILE = 4 };
+
+/// Input tiles: `tiles` patches of 6x6 pixels, each 4 pixels right of the one before, to 36 matrices. Pixel (i, j) of tile 0
+/// lies at `patch + i * line + j * channels`; `channels` is a multiple of 16. Element (tile, channel) of frequency f goes where
+/// `layout` says, from `target + f * frequency`.
+void dms_winograd_input(const float *patch, long line, long channels, long tiles, float *target, long frequency,
+                        const dms_layout *layout);
+
+/// Tiles of an output's gradient, 4x4 pixels, to 36 matrices; as above.
+void dms_winograd_arriving(const float *patch, long line, long channels, long tiles, float *target, long frequency,
+                           const dms_layout *layout);
+
+/// 36 matrices back to 4x4 outputs: element (tile, channel) of frequency f lies at `products[f * frequency + tile * step +
+/// channel]`, `step` a multiple of 16. The `tiles` tiles lie side by side; of all, `rows` x `columns` pixels from `target`, with
+/// `line` floats a row of pixels and `channels` a pixel, are stored, or added to what is there where `adds`.
+void dms_winograd_output(const float *products, long frequency, long step, long tiles, long channels, long rows,
+                         long columns, int adds, float *target, long line);
+
+/// Transforms and packs a weight [3,3,inputs,outputs] for depth `first ..< first + count`: as the right side [inputs, outputs],
+/// or, turned around for the gradient of the map, as [outputs, inputs]. Frequencies lie
+/// `frequency` floats apart. `first` and `count` are multiples of 16 but for the last piece.
+void dms_winograd_weight(const float *weight, long inputs, long outputs, int turned, long first, long count,
+                         float *packed, long frequency);
+
+/// The gradient of a weight, rows `first ..< first + count` of the inputs, from the 36 matrices [inputs, outputs], which lie
+/// `frequency` floats apart.
+void dms_winograd_weight_gradient(const float *products, long frequency, long inputs, long outputs, long first, long count,
+                                  float *gradient);
+
+#endif

@@ -1,0 +1,119 @@
+import CKernels
+import Graphs
+
+extension dms_source {
+  /// The rows of `operand`, with the batch norm or the gradient of a batch norm that it waits for.
+  init(_ operand: Operand) {
+    if let deferred = operand.deferred {
+      self.init(pending: deferred.operation, deferred.inputs)
+    } else {
+      self.init(operand.floats, stride: operand.shape.channels)
+    }
+  }
+
+  /// The rows that a batch norm or the gradient of one would compute from `inputs`.
+  init(pending operation: any Operation, _ inputs: [Operand]) {
+    if let gradient = operation as? BatchNorm.Gradient {
+      self.init(
+        arriving: inputs[0], x: inputs[1], coefficients: inputs[2], relu: gradient.relu, rest: inputs[3].floats)
+    } else {
+      self.init(
+        x: inputs[0].floats, stride: inputs[0].shape.channels, norm: dms_norm(inputs[1]),
+        relu: (operation as? BatchNorm)?.relu == true ? 1 : 0, arriving: nil, slope: nil, offset: nil)
+    }
+  }
+
+  /// Rows as they are.
+  init(_ x: UnsafePointer<Float>, stride: Int) {
+    self.init(x: x, stride: stride, norm: dms_norm(), relu: 0, arriving: nil, slope: nil, offset: nil)
+  }
+
+  /// The gradient of a batch norm's input; `rest` holds slopes, then offsets, and may be left out where only sums are wanted.
+  init(arriving: Operand, x: Operand, coefficients: Operand, relu: Bool, rest: UnsafePointer<Float>? = nil) {
+    self.init(
+      x: x.floats, stride: x.shape.channels, norm: dms_norm(coefficients), relu: relu ? 1 : 0,
+      arriving: arriving.floats, slope: rest, offset: rest.map { $0 + x.shape.channels })
+  }
+
+  /// Whether loading computes anything.
+  var isPending: Bool { norm.scale != nil }
+
+  /// Loads channels `channels` of `rows`, one row each `step` floats from `target`.
+  func load(_ rows: Range<Int>, _ channels: Range<Int>, _ target: UnsafeMutablePointer<Float>, step: Int) {
+    place(rows, channels, target, dms_layout(width: 1 << 40, plane: 0, step: step), padded: channels.count)
+  }
+
+  /// Loads channels `channels` of `rows` as the left side of a product, by rows.
+  func loadLeft(_ rows: Range<Int>, _ channels: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
+    let run = Int(DMS_RUN)
+    place(
+      rows, channels, target, dms_layout(width: run, plane: rows.count * run, step: run), padded: channels.count)
+  }
+
+  /// Loads at most `DMS_RUN` rows as the right side of a product.
+  func loadRight(_ rows: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
+    let panel = dms_panel()
+    place(
+      rows, 0..<stride, target, dms_layout(width: panel, plane: rows.count * panel, step: panel),
+      padded: (stride + panel - 1) / panel * panel)
+  }
+
+  private func place(
+    _ rows: Range<Int>, _ channels: Range<Int>, _ target: UnsafeMutablePointer<Float>, _ layout: dms_layout, padded: Int
+  ) {
+    withUnsafePointer(to: self) { source in
+      withUnsafePointer(to: layout) {
+        dms_load(source, rows.lowerBound, rows.count, channels.lowerBound, channels.count, padded, target, $0)
+      }
+    }
+  }
+}
+
+extension dms_norm {
+  /// The rows of coefficients [4,C].
+  init(_ coefficients: Operand) {
+    let (rows, channels) = (coefficients.floats, coefficients.shape.channels)
+    self.init(scale: rows, bias: rows + channels, mean: rows + 2 * channels, inverse: rows + 3 * channels)
+  }
+}
+
+/// The right side of a product, packed.
+struct Packed {
+  let values: UnsafeMutablePointer<Float>
+  let depth, columns: Int
+
+  /// Floats of [depth, columns].
+  static func count(_ depth: Int, _ columns: Int) -> Int { dms_packed_count(depth, columns) }
+
+  /// Packs `matrix`, a few panels a chunk.
+  func packing(_ matrix: dms_matrix) -> Phase {
+    Phase.ranges(dms_pack_panels(depth, columns), grain: 8) { panels in
+      withUnsafePointer(to: matrix) { dms_pack($0, depth, columns, 1, panels.lowerBound, panels.count, values) }
+    }
+  }
+
+  /// Depth that is loaded at once.
+  static let slice = 4 * Int(DMS_RUN)
+
+  /// Floats of scratch memory for `multiply` with at most `rows` rows.
+  static func scratch(rows: Int) -> Int { rows * slice }
+
+  /// target [rows, channels] (+)= source [rows, depth] * this [depth, channels]; `target` has `columns` floats a row, and row
+  /// `first` of the source goes to row `first + shift`.
+  func multiply(
+    _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool, into target: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    var start = 0
+    while start < depth {
+      let end = min(depth, start + Packed.slice)
+      source.loadLeft(rows, start..<end, scratch)
+      var left = dms_left(values: scratch, stride: rows.count * Int(DMS_RUN), transposed: 0)
+      let slice = values + start * (Packed.count(depth, columns) / depth)
+      dms_multiply(
+        &left, slice, rows.count, columns, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
+        target + channels.lowerBound, columns)
+      start = end
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// How fast the engine is on this machine; synthetic input, no files.
+struct Benchmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure the engine on this machine.",
+    subcommands: [BenchmarkStep.self, BenchmarkInference.self, BenchmarkKernels.self])
+}
+
+/// What is measured, and where the figures go.
+struct BenchmarkOptions: ParsableArguments {
+  @Option(help: "ResNet depth.") var depth = 152
+  @Option(help: "Photographs' height and width in pixels.") var size = 224
+  @Option(help: "Pairs.") var batch = 4
+  @Option(help: "Threads.") var threads = 1
+  @Option(help: "Runs that count.") var steps = 5
+  @Option(help: "Runs before them.") var warmup = 2
+  @Flag(help: "Keep few block sums and rebuild the rest in the backward pass.") var recompute = false
+  @Option(help: "Write the figures to a file as JSON.") var json: String?
+
+  func validate() throws {
+    for (name, value) in [("batch", batch), ("threads", threads), ("steps", steps)] where value < 1 {
+      throw ValidationError("--\(name) is \(value), expected at least 1")
+    }
+    guard warmup >= 0 else { throw ValidationError("--warmup is \(warmup), expected at least 0") }
+  }
+
+  /// A replica of the network, with something in its running statistics.
+  func replica(trains: Bool) throws -> Replica {
+    var options = Options()
+    options.depth = depth
+    return try Replica(
+      options.network(labels: 8), height: size, width: size, threads: threads, seed: 1, trains: trains,
+      recomputes: recompute)
+  }
+
+  /// Fills every input of `program` with plausible noise.
+  func fill(_ program: Program) {
+    var stream = CounterRandom(seed: 2).stream(.test)
+    program.fill("images") { for i in $0.indices { $0[i] = stream.uniform(-2, 2) } }
+    for name in ["labels", "eye_labels"] {
+      program.fill(name) { for i in $0.indices { $0[i] = stream.uniform(0, 1) < 0.3 ? 1 : 0 } }
+    }
+    program.fill("pairs") { $0[0] = Float(batch) }
+    program.fillBytes("keys") { for i in $0.indices { $0[i] = UInt8(truncatingIfNeeded: i) } }
+  }
+
+  /// Seconds of each of `steps` calls, after `warmup` that do not count.
+  func measure(_ body: () -> Void) -> [Double] {
+    (0..<warmup + steps).map { index in
+      let start = Recording.now
+      body()
+      let seconds = Double(Recording.now - start) / 1e9
+      note("run \(index + 1) of \(warmup + steps): \(String(format: "%.4f", seconds)) s\(index < warmup ? ", warmup" : "")")
+      return seconds
+    }
+    .suffix(steps).sorted()
+  }
+
+  private func note(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+
+  /// The figures every benchmark has.
+  func figures(_ seconds: [Double]) -> [String: Any] {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    let median = seconds[seconds.count / 2]
+    return [
+      "depth": depth, "size": size, "batch": batch, "threads": threads, "instruction_set": Library.instructionSet,
+      "seconds": median, "seconds_min": seconds[0], "seconds_max": seconds[seconds.count - 1],
+      "pairs_per_second": Double(batch) / median, "images_per_second": 2 * Double(batch) / median,
+      "peak_rss_mib": usage.ru_maxrss / 1024,
+    ]
+  }
+
+  /// Writes `object` where `--json` says.
+  func write(_ object: [String: Any]) throws {
+    guard let json else { return }
+    do { try Training.json(object, indented: true).write(to: URL(fileURLWithPath: json), options: .atomic) } catch {
+      throw Failure(.output, "\(json): cannot be written: \(error.localizedDescription)")
+    }
+  }
+}
+
+/// Rows of text in columns: the first to the left, the others to the right.
+func table(_ rows: [[String]]) -> String {
+  let widths = (0..<(rows.map(\.count).max() ?? 0)).map { column in
+    rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+  }
+  return rows.map { row in
+    row.enumerated().map { column, text in
+      let fill = String(repeating: " ", count: widths[column] - text.count)
+      return column == 0 ? text + fill : fill + text
+    }
+    .joined(separator: "  ")
+  }
+  .joined(separator: "\n")
+}
+
+/// `value` with `digits` decimals.
+func fixed(_ value: Double, _ digits: Int = 2) -> String { String(format: "%.\(digits)f", value) }

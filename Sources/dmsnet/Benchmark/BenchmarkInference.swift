@@ -1,0 +1,43 @@
+import ArgumentParser
+import Training
+
+/// Evaluation of one batch, without losses or gradients.
+struct BenchmarkInference: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "inference", abstract: "Evaluation of one batch.")
+
+  @OptionGroup var options: BenchmarkOptions
+
+  func run() throws {
+    let replica = try options.replica(trains: false)
+    let peak = Peak.measure(replica.team)
+    let program = try replica.inference(pairs: options.batch)
+    options.fill(program)
+    let seconds = options.measure { program.run() }
+    let recording = Recording(program, threads: options.threads)
+    program.recording = recording
+    program.run()
+    let shares = Shares(program, recording)
+    let gflop = Double(program.steps.reduce(0) { $0 + $1.cost.flops }) / 1e9
+    let median = seconds[seconds.count / 2]
+    var figures = options.figures(seconds)
+    figures["peak_gflops"] = peak
+    figures["gflop_per_batch"] = gflop
+    figures["mfu"] = gflop / median / peak
+    figures["arena_mib"] = program.arenaBytes.planned >> 20
+    figures["shares"] = shares.object
+    try options.write(figures)
+    print(
+      table([
+        [
+          "inference, depth \(options.depth), \(options.size)x\(options.size), \(options.batch) pairs",
+          "\(options.threads) threads",
+        ],
+        ["seconds, median", fixed(median, 4)],
+        ["seconds, least - most", "\(fixed(seconds[0], 4)) - \(fixed(seconds[seconds.count - 1], 4))"],
+        ["pairs/s", fixed(Double(options.batch) / median)], ["images/s", fixed(2 * Double(options.batch) / median)],
+        ["MFU (above 1 where tiles save products)", fixed(gflop / median / peak, 3)],
+        ["peak RSS, MiB", "\(figures["peak_rss_mib"] ?? 0)"], ["arena, MiB", "\(figures["arena_mib"] ?? 0)"],
+      ]))
+    print(shares.table)
+  }
+}
