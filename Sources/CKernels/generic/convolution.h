@@ -7,9 +7,16 @@ static void gather_taps(const dms_geometry *g, const dms_source *map, long first
     const long image = r / positions, y = r % positions / g->out_width, x = r % g->out_width;
     const long pixel = image * g->height * g->width;
     for (long i = 0; i < g->kernel_height; i++) {
-      const long row = y * g->stride - g->padding + i;
+      const long row = y * g->stride - g->padding + i, left = x * g->stride - g->padding;
+      if (!map->norm.scale && row >= 0 && row < g->height && left >= 0 && left + g->kernel_width <= g->width) {
+        // The taps of a line lie side by side.
+        const float *taps = map->x + (pixel + row * g->width + left) * c;
+        for (long k = 0; k < g->kernel_width * c; k++) columns[k] = taps[k];
+        columns += g->kernel_width * c;
+        continue;
+      }
       for (long j = 0; j < g->kernel_width; j++, columns += c) {
-        const long column = x * g->stride - g->padding + j;
+        const long column = left + j;
         if (row < 0 || row >= g->height || column < 0 || column >= g->width)
           __builtin_memset(columns, 0, c * sizeof(float));
         else if (map->norm.scale)

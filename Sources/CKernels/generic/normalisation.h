@@ -1,59 +1,81 @@
-// Batch norm's sums and passes, one instruction set. A run of rows is added in float32 before double precision takes over.
+// Batch norm's sums and passes, one instruction set. A few rows are added in float32 before double precision takes over.
 
-enum { SHORT_RUN = 4 };
+enum { SHORT_RUN = 8 };
 
 typedef double wide __attribute__((ext_vector_type(LANES)));
 
-/// Sums of `a` and `b`, vectors that `element` computes for row r, over all rows.
-#define SUM_ROWS(rows, element, sum, squares, factor)                                       \
-  wide total_a = (wide)(0), total_b = (wide)(0);                                            \
+/// Adds up `a` and `b`, which `element` computes for row r and vector v, over all rows; `scale` multiplies the second sum.
+#define SUM_ROWS(vectors, rows, element, sum, product, scale)                               \
+  wide total_a[vectors], total_b[vectors];                                                  \
+  for (int v = 0; v < vectors; v++) total_a[v] = total_b[v] = (wide)(0);                    \
   for (long start = 0; start < rows; start += SHORT_RUN) {                                  \
     const long end = start + SHORT_RUN < rows ? start + SHORT_RUN : rows;                   \
-    vector short_a = (vector)(0), short_b = (vector)(0);                                    \
-    for (long r = start; r < end; r++) {                                                    \
-      vector a, b;                                                                          \
-      element;                                                                              \
-      short_a += a;                                                                         \
-      short_b += b;                                                                         \
+    vector short_a[vectors], short_b[vectors];                                              \
+    for (int v = 0; v < vectors; v++) short_a[v] = short_b[v] = (vector)(0);                \
+    for (long r = start; r < end; r++)                                                      \
+      for (int v = 0; v < vectors; v++) {                                                   \
+        vector a, b;                                                                        \
+        element;                                                                            \
+        short_a[v] += a;                                                                    \
+        short_b[v] += b;                                                                    \
+      }                                                                                     \
+    for (int v = 0; v < vectors; v++) {                                                     \
+      total_a[v] += __builtin_convertvector(short_a[v], wide);                              \
+      total_b[v] += __builtin_convertvector(short_b[v], wide);                              \
     }                                                                                       \
-    total_a += __builtin_convertvector(short_a, wide);                                      \
-    total_b += __builtin_convertvector(short_b, wide) * (factor);                           \
   }                                                                                         \
-  for (long i = 0; i < count; i++) (sum)[i] = total_a[i], (squares)[i] = total_b[i];
+  for (int v = 0; v < vectors; v++)                                                         \
+    for (long i = 0; i < (count < LANES ? count : LANES); i++) {                            \
+      (sum)[v * LANES + i] = total_a[v][i];                                                 \
+      (product)[v * LANES + i] = total_b[v][i] * (scale);                                   \
+    }
 
-INLINE void moments_of(const float *x, const float *reference, long rows, long stride, long count, double *sum,
-                       double *squares) {
-  const vector origin = load_up_to(reference, count);
-  SUM_ROWS(rows, a = load_up_to(x + r * stride, count) - origin; b = a * a, sum, squares, 1.0)
+INLINE void moments_of(int vectors, const float *x, const float *reference, long rows, long stride, long count,
+                       double *sum, double *squares) {
+  vector origin[2];
+  for (int v = 0; v < vectors; v++) origin[v] = load_up_to(reference + v * LANES, count);
+  SUM_ROWS(vectors, rows, a = load_up_to(x + r * stride + v * LANES, count) - origin[v]; b = a * a, sum, squares, 1)
 }
 
 static void moments(const float *x, const float *reference, long rows, long stride, long channels, double *sum,
                     double *squares) {
-  for (long c = 0; c < channels; c += LANES)
-    if (channels - c >= LANES)
-      moments_of(x + c, reference + c, rows, stride, LANES, sum + c, squares + c);
-    else
-      moments_of(x + c, reference + c, rows, stride, channels - c, sum + c, squares + c);
+  for (long c = 0; c < channels;) {
+    const long rest = channels - c;
+    if (rest >= 2 * LANES) {
+      moments_of(2, x + c, reference + c, rows, stride, LANES, sum + c, squares + c);
+      c += 2 * LANES;
+    } else {
+      moments_of(1, x + c, reference + c, rows, stride, rest < LANES ? rest : LANES, sum + c, squares + c);
+      c += LANES;
+    }
+  }
 }
 
-INLINE void gradient_sums_of(const dms_source *s, long row, long rows, long c, long count, double *sum,
+INLINE void gradient_sums_of(int vectors, const dms_source *s, long row, long rows, long c, long count, double *sum,
                              double *product) {
-  const coefficients k = coefficients_of(NORM, s, c, count);
-  const vector floor = (vector)(s->relu ? 0 : -__builtin_inff()), inverse = load_some(s->norm.inverse + c, count);
+  coefficients k[2];
+  for (int v = 0; v < vectors; v++) k[v] = coefficients_of(NORM, s, c + v * LANES, count);
+  const vector floor = (vector)(s->relu ? 0 : -__builtin_inff());
   const float *x = s->x + row * s->stride + c, *g = s->arriving + row * s->stride + c;
-  SUM_ROWS(rows, const vector v = load_up_to(x + r * s->stride, count);
-           const vector m = load_up_to(g + r * s->stride, count);
-           a = normalise(v, k.scale, k.bias, k.mean) > floor ? m : (vector)(0);
-           b = a * (v - k.mean), sum, product, __builtin_convertvector(inverse, wide))
+  SUM_ROWS(vectors, rows, const long at = r * s->stride + v * LANES;
+           __builtin_prefetch(x + at + AHEAD * s->stride);
+           const vector y = load_up_to(x + at, count);
+           a = normalise(y, k[v].scale, k[v].bias, k[v].mean) > floor ? load_up_to(g + at, count) : (vector)(0);
+           b = a * (y - k[v].mean), sum, product, s->norm.inverse[c + v * LANES + i])
 }
 
 static void gradient_sums(const dms_source *s, long row, long rows, long first, long channels, double *sum,
                           double *product) {
-  for (long c = 0; c < channels; c += LANES)
-    if (channels - c >= LANES)
-      gradient_sums_of(s, row, rows, first + c, LANES, sum + c, product + c);
-    else
-      gradient_sums_of(s, row, rows, first + c, channels - c, sum + c, product + c);
+  for (long c = 0; c < channels;) {
+    const long rest = channels - c;
+    if (rest >= 2 * LANES) {
+      gradient_sums_of(2, s, row, rows, first + c, LANES, sum + c, product + c);
+      c += 2 * LANES;
+    } else {
+      gradient_sums_of(1, s, row, rows, first + c, rest < LANES ? rest : LANES, sum + c, product + c);
+      c += LANES;
+    }
+  }
 }
 
 INLINE void residual_kind(int a_pending, int b_pending, const dms_source *a, const dms_source *b, long row, long rows,
@@ -65,10 +87,7 @@ INLINE void residual_kind(int a_pending, int b_pending, const dms_source *a, con
     const vector p = value(a_pending ? NORM : PLAIN, load_up_to(a->x + r * a->stride + c, count), zero, &ka, none);
     const vector q = value(b_pending ? NORM : PLAIN, load_up_to(b->x + r * b->stride + c, count), zero, &kb, none);
     const vector v = above(p + q, zero);
-    if (count == LANES)
-      store_vector(y + r * a->stride + c, v);
-    else
-      __builtin_memcpy(y + r * a->stride + c, &v, count * sizeof(float));
+    store_some(y + r * a->stride + c, v, count, 0);
   }
 }
 
@@ -91,6 +110,10 @@ static void relu_gradient(const float *g, const float *output, long stride, long
                           long channels, float *y) {
   for (long r = row; r < row + rows; r++) {
     const long at = r * stride + first;
-    for (long c = 0; c < channels; c++) y[at + c] = output[at + c] > 0 ? g[at + c] : 0;
+    for (long c = 0; c < channels; c += LANES) {
+      const long count = channels - c < LANES ? channels - c : LANES;
+      const vector m = load_up_to(output + at + c, count) > 0 ? load_up_to(g + at + c, count) : (vector)(0);
+      store_some(y + at + c, m, count, 0);
+    }
   }
 }

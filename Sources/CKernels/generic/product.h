@@ -30,8 +30,13 @@ static void pack(const dms_matrix *right, long depth, long columns, float scale,
 INLINE void tile(int rows, int transposed, const float *left, long stride, const float *right, long run, int adds,
                  long width, float *target, long target_stride) {
   vector sums[ROWS][2];
+  // The target comes from afar while the run is summed.
 #pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (vector)(0);
+  for (int r = 0; r < rows; r++) {
+    sums[r][0] = sums[r][1] = (vector)(0);
+    __builtin_prefetch(target + r * target_stride, 1);
+    if (PANEL > 16) __builtin_prefetch(target + r * target_stride + 16, 1);
+  }
   for (long k = 0; k < run; k++) {
     const vector b0 = load_vector(right + k * PANEL), b1 = load_vector(right + k * PANEL + LANES);
     const float *a = transposed ? left + k * stride : left + k;

@@ -1,5 +1,8 @@
 // Loading of sources, one instruction set. A block of vectors keeps its channels' coefficients in registers over all rows.
 
+/// Rows ahead of which memory is asked for.
+enum { AHEAD = 8 };
+
 enum kind { PLAIN, NORM, GRADIENT };
 
 /// Coefficients of one vector of channels.
@@ -41,6 +44,11 @@ INLINE void load_block(enum kind kind, int vectors, const dms_source *s, long ro
   for (int v = 0; v < vectors; v++) k[v] = coefficients_of(kind, s, c + v * LANES, LANES);
   for (long r = 0; r < rows; r++) {
     const long at = (row + r) * s->stride + c;
+    // A few vectors of every row are no stream that a processor foresees.
+    for (int v = 0; v < vectors; v += 16 / LANES) {
+      __builtin_prefetch(s->x + at + AHEAD * s->stride + v * LANES);
+      if (kind == GRADIENT) __builtin_prefetch(s->arriving + at + AHEAD * s->stride + v * LANES);
+    }
     for (int v = 0; v < vectors; v++) {
       const vector g = kind == GRADIENT ? load_vector(s->arriving + at + v * LANES) : (vector)(0);
       store_vector(target + r * step + v * LANES, value(kind, load_vector(s->x + at + v * LANES), g, k + v, floor));

@@ -23,3 +23,12 @@ INLINE vector load_some(const float *p, long count) {
 
 /// A whole vector where there is one, else its first `count` lanes.
 INLINE vector load_up_to(const float *p, long count) { return count == LANES ? load_vector(p) : load_some(p, count); }
+
+/// Stores the first `count` lanes, or adds them.
+INLINE void store_some(float *p, vector v, long count, int adds) {
+  if (adds) v += count == LANES ? load_vector(p) : load_some(p, count);
+  if (count == LANES)
+    store_vector(p, v);
+  else
+    __builtin_memcpy(p, &v, count * sizeof(float));
+}

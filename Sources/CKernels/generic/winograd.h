@@ -101,15 +101,6 @@ static void winograd_arriving(const float *patch, long line, long channels, long
     }
 }
 
-/// Stores the first `count` lanes, or adds them.
-INLINE void store_some(float *p, vector v, long count, int adds) {
-  if (adds) v += count == LANES ? load_vector(p) : load_some(p, count);
-  if (count == LANES)
-    store_vector(p, v);
-  else
-    __builtin_memcpy(p, &v, count * sizeof(float));
-}
-
 static void winograd_output(const float *products, long frequency, long step, long tiles, long channels, long rows,
                             long columns, int adds, float *target, long line) {
   for (long t = 0; t < tiles; t++) {

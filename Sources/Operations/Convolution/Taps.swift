@@ -147,31 +147,38 @@ struct ScatteredTaps: MapForm {
   }
 }
 
-/// The gradient of a weight: the matrix, transposed, times the arriving gradient. The matrix's columns are cut into blocks and its
-/// rows into sections, whose sums are joined in order.
+/// The gradient of a weight: the matrix, transposed, times the arriving gradient.
+///
+/// The matrix's columns are cut into blocks. Where the gradient is small it is packed once for all of them; otherwise rows are cut
+/// into sections, each of which packs its own, and whose sums are joined in order.
 struct TapWeightGradient: WeightForm {
-  var name: String { "product" }
   let taps: Taps
   private let blocks: Pieces
+  private let isPackedOnce: Bool
 
   init(taps: Taps) {
     self.taps = taps
-    var across = (taps.columns * taps.outputs + 262_143) / 262_144
-    let sections = max(1, min((8 + across - 1) / across, taps.rows / 256))
-    while across * sections < 8, taps.columns / (across + 1) >= 48 { across += 1 }
+    isPackedOnce = taps.rows * taps.outputs <= 4 << 20
+    var across = (taps.columns * taps.outputs + 131_071) / 131_072
+    if !isPackedOnce { across = (across + 1) / 2 }
+    let sections = isPackedOnce ? 1 : max(1, min((8 + across - 1) / across, taps.rows / 256))
+    while across * sections < 8, taps.columns / (across + 1) >= 24 { across += 1 }
     blocks = Pieces(rows: taps.rows, in: sections, channels: taps.columns, in: across, unit: dms_lanes())
   }
+
+  var name: String { "product" }
 
   private var sections: Int { blocks.rows.count }
   private var count: Int { taps.columns * taps.outputs }
   /// Floats from row to row of a loaded block: not a power of two, whose rows would share few lines of the cache.
   private var step: Int { (blocks.channels.map(\.count).max() ?? 0) / 16 * 16 + 32 }
+  private var right: Int { Packed.count(isPackedOnce ? taps.rows : Int(DMS_RUN), taps.outputs) }
 
   var workspace: Workspace {
     let run = Int(DMS_RUN)
     return Workspace(
-      shared: sections > 1 ? sections * count * 4 : 0,
-      scratch: (run * step + Packed.count(run, taps.outputs) + taps.gathered(run)) * 4)
+      shared: ((sections > 1 ? sections * count : 0) + (isPackedOnce ? right : 0)) * 4,
+      scratch: (run * step + (isPackedOnce ? 0 : right) + taps.gathered(run)) * 4)
   }
 
   func phases(
@@ -180,16 +187,20 @@ struct TapWeightGradient: WeightForm {
   ) -> [Phase] {
     let (sections, count, outputs, blocks) = (sections, count, taps.outputs, blocks)
     let partial = sections > 1 ? workspace : target
-    let (run, step) = (Int(DMS_RUN), step)
+    let (run, step, isPackedOnce) = (Int(DMS_RUN), step, isPackedOnce)
+    let width = Packed.count(run, outputs) / run
+    let packing = Phase.ranges(taps.rows, grain: run) { rows in
+      arriving.loadRight(rows, workspace + rows.lowerBound * width)
+    }
     let products = Phase(chunks: blocks.count) { chunk, scratch in
       let (rows, columns) = blocks[chunk]
       let place = partial + chunk / blocks.channels.count * count + columns.lowerBound * outputs
       let loaded = scratch.assumingMemoryBound(to: Float.self)
-      let right = loaded + run * step
-      let gathered = right + Packed.count(run, outputs)
+      let gathered = loaded + run * step
+      let packed = gathered + taps.gathered(run)
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: run) {
         let part = first..<min(first + run, rows.upperBound)
-        arriving.loadRight(part, right)
+        if !isPackedOnce { arriving.loadRight(part, packed) }
         var left = dms_left(values: loaded, stride: step, transposed: 1)
         if taps.isPlain {
           map.load(part, columns, loaded, step: step)
@@ -198,9 +209,11 @@ struct TapWeightGradient: WeightForm {
           left.stride = taps.columns
         }
         dms_multiply(
-          &left, right, columns.count, outputs, 0, outputs, part.count, first > rows.lowerBound ? 1 : 0, place, outputs)
+          &left, isPackedOnce ? workspace + first * width : packed, columns.count, outputs, 0, outputs, part.count,
+          first > rows.lowerBound ? 1 : 0, place, outputs)
       }
     }
+    if isPackedOnce { return [packing, products] }
     guard sections > 1 else { return [products] }
     let joining = Phase.ranges(count, grain: elementGrain) { range in
       for i in range {
