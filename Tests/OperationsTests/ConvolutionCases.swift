@@ -6,13 +6,26 @@ extension OperationCase {
     (2, 7, 7, 8, 16, 1, 1, 0), (1, 9, 6, 5, 7, 1, 2, 0), (2, 8, 8, 4, 6, 3, 1, 1), (3, 7, 9, 16, 16, 3, 1, 1),
     (2, 9, 7, 3, 8, 3, 2, 1), (2, 15, 13, 3, 5, 7, 2, 3), (1, 6, 5, 2, 1, 7, 1, 3), (1, 12, 12, 70, 33, 3, 1, 1),
     (2, 14, 14, 64, 96, 1, 1, 0), (1, 5, 5, 130, 20, 3, 2, 1), (1, 4, 4, 3, 4, 2, 3, 0), (2, 2, 2, 32, 48, 3, 1, 1),
+    (1, 7, 6, 300, 40, 1, 1, 0),
+  ]
+  /// Shapes that tiles fit: maps that tiles do and do not cover, few and many channels, every padding.
+  private static let tiled = [
+    (3, 7, 9, 16, 16, 3, 1, 1), (1, 8, 4, 72, 40, 3, 1, 1), (1, 5, 11, 20, 36, 3, 1, 0), (1, 4, 5, 17, 18, 3, 1, 2),
+    (2, 5, 6, 130, 80, 3, 1, 1),
   ]
 
-  static let convolutions: [OperationCase] = geometries.map { n, h, w, inputs, outputs, kernel, stride, padding in
-    OperationCase(
-      name: "convolution \(kernel)x\(kernel) stride \(stride) padding \(padding)",
-      shapes: [[n, h, w, inputs], [kernel, kernel, inputs, outputs]], tolerance: 1e-4,
-      build: { try $1[0].convolution($1[1], stride: stride, padding: padding) }
+  static let convolutions: [OperationCase] =
+    geometries.map { convolution($0, .automatic) } + tiled.map { convolution($0, .winograd) }
+    + tiled.map { convolution($0, .direct) }
+
+  private static func convolution(
+    _ geometry: (Int, Int, Int, Int, Int, Int, Int, Int), _ algorithm: ConvolutionAlgorithm
+  ) -> OperationCase {
+    let (n, h, w, inputs, outputs, kernel, stride, padding) = geometry
+    return OperationCase(
+      name: "convolution \(kernel)x\(kernel) stride \(stride) padding \(padding) \(algorithm)",
+      shapes: [[n, h, w, inputs], [kernel, kernel, inputs, outputs]], tolerance: algorithm == .winograd ? 3e-4 : 1e-4,
+      build: { try $1[0].convolution($1[1], stride: stride, padding: padding, algorithm: algorithm) }
     ) { x in
       Reference([n, (h + 2 * padding - kernel) / stride + 1, (w + 2 * padding - kernel) / stride + 1, outputs]) { at in
         var sum = 0.0

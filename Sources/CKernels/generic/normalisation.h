@@ -78,32 +78,49 @@ static void gradient_sums(const dms_source *s, long row, long rows, long first, 
   }
 }
 
-INLINE void residual_kind(int a_pending, int b_pending, const dms_source *a, const dms_source *b, long row, long rows,
-                          long c, long count, float *y) {
-  const coefficients ka = coefficients_of(a_pending ? NORM : PLAIN, a, c, count);
-  const coefficients kb = coefficients_of(b_pending ? NORM : PLAIN, b, c, count);
+INLINE void residual_block(int a_pending, int b_pending, int vectors, const dms_source *a, const dms_source *b, long row,
+                           long rows, long c, long count, float *y) {
+  coefficients ka[4], kb[4];
+  for (int v = 0; v < vectors; v++) {
+    ka[v] = coefficients_of(a_pending ? NORM : PLAIN, a, c + v * LANES, count);
+    kb[v] = coefficients_of(b_pending ? NORM : PLAIN, b, c + v * LANES, count);
+  }
   const vector none = (vector)(-__builtin_inff()), zero = (vector)(0);
-  for (long r = row; r < row + rows; r++) {
-    const vector p = value(a_pending ? NORM : PLAIN, load_up_to(a->x + r * a->stride + c, count), zero, &ka, none);
-    const vector q = value(b_pending ? NORM : PLAIN, load_up_to(b->x + r * b->stride + c, count), zero, &kb, none);
-    const vector v = above(p + q, zero);
-    store_some(y + r * a->stride + c, v, count, 0);
+  for (long r = row; r < row + rows; r++)
+    for (int v = 0; v < vectors; v++) {
+      const long at = r * a->stride + c + v * LANES;
+      __builtin_prefetch(a->x + at + AHEAD * a->stride);
+      __builtin_prefetch(b->x + at + AHEAD * a->stride);
+      const vector p = value(a_pending ? NORM : PLAIN, load_up_to(a->x + at, count), zero, ka + v, none);
+      const vector q = value(b_pending ? NORM : PLAIN, load_up_to(b->x + at, count), zero, kb + v, none);
+      store_some(y + at, above(p + q, zero), count, 0);
+    }
+}
+
+INLINE void residual_kind(int a_pending, int b_pending, const dms_source *a, const dms_source *b, long row, long rows,
+                          long first, long channels, float *y) {
+  for (long c = first; c < first + channels;) {
+    const long rest = first + channels - c;
+    if (rest >= 4 * LANES) {
+      residual_block(a_pending, b_pending, 4, a, b, row, rows, c, LANES, y);
+      c += 4 * LANES;
+    } else {
+      residual_block(a_pending, b_pending, 1, a, b, row, rows, c, rest < LANES ? rest : LANES, y);
+      c += LANES;
+    }
   }
 }
 
 static void residual(const dms_source *a, const dms_source *b, long row, long rows, long first, long channels,
                      float *y) {
-  for (long c = first; c < first + channels; c += LANES) {
-    const long rest = first + channels - c, count = rest < LANES ? rest : LANES;
-    if (a->norm.scale && b->norm.scale)
-      residual_kind(1, 1, a, b, row, rows, c, count, y);
-    else if (a->norm.scale)
-      residual_kind(1, 0, a, b, row, rows, c, count, y);
-    else if (b->norm.scale)
-      residual_kind(0, 1, a, b, row, rows, c, count, y);
-    else
-      residual_kind(0, 0, a, b, row, rows, c, count, y);
-  }
+  if (a->norm.scale && b->norm.scale)
+    residual_kind(1, 1, a, b, row, rows, first, channels, y);
+  else if (a->norm.scale)
+    residual_kind(1, 0, a, b, row, rows, first, channels, y);
+  else if (b->norm.scale)
+    residual_kind(0, 1, a, b, row, rows, first, channels, y);
+  else
+    residual_kind(0, 0, a, b, row, rows, first, channels, y);
 }
 
 static void relu_gradient(const float *g, const float *output, long stride, long row, long rows, long first,
@@ -112,6 +129,7 @@ static void relu_gradient(const float *g, const float *output, long stride, long
     const long at = r * stride + first;
     for (long c = 0; c < channels; c += LANES) {
       const long count = channels - c < LANES ? channels - c : LANES;
+      __builtin_prefetch(output + at + c + AHEAD / 2 * stride);
       const vector m = load_up_to(output + at + c, count) > 0 ? load_up_to(g + at + c, count) : (vector)(0);
       store_some(y + at + c, m, count, 0);
     }

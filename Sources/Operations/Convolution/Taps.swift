@@ -158,9 +158,8 @@ struct TapWeightGradient: WeightForm {
 
   init(taps: Taps) {
     self.taps = taps
-    isPackedOnce = taps.rows * taps.outputs <= 4 << 20
-    var across = (taps.columns * taps.outputs + 131_071) / 131_072
-    if !isPackedOnce { across = (across + 1) / 2 }
+    isPackedOnce = taps.isPlain && taps.rows * taps.outputs <= 2 << 20
+    var across = (taps.columns * taps.outputs - 1) / (isPackedOnce ? 131_072 : 262_144) + 1
     let sections = isPackedOnce ? 1 : max(1, min((8 + across - 1) / across, taps.rows / 256))
     while across * sections < 8, taps.columns / (across + 1) >= 24 { across += 1 }
     blocks = Pieces(rows: taps.rows, in: sections, channels: taps.columns, in: across, unit: dms_lanes())

@@ -36,24 +36,29 @@ struct BenchmarkOptions: ParsableArguments {
       recomputes: recompute)
   }
 
-  /// Fills every input of `program` with plausible noise.
-  func fill(_ program: Program) {
+  /// Plausible noise for every input; to be called before each run, which may use the inputs' memory for something else.
+  func noise() -> (Program) -> Void {
     var stream = CounterRandom(seed: 2).stream(.test)
-    program.fill("images") { for i in $0.indices { $0[i] = stream.uniform(-2, 2) } }
-    for name in ["labels", "eye_labels"] {
-      program.fill(name) { for i in $0.indices { $0[i] = stream.uniform(0, 1) < 0.3 ? 1 : 0 } }
+    let images = (0..<2 * batch * size * size * 3).map { _ in stream.uniform(-2, 2) }
+    let labels = (0..<batch * 8).map { _ in stream.uniform(0, 1) < 0.3 ? Float(1) : 0 }
+    let batch = Float(batch)
+    return { program in
+      program.set("images", images)
+      program.set("labels", labels)
+      program.set("eye_labels", labels + labels)
+      program.set("pairs", [batch])
+      program.fillBytes("keys") { for i in $0.indices { $0[i] = UInt8(truncatingIfNeeded: i) } }
     }
-    program.fill("pairs") { $0[0] = Float(batch) }
-    program.fillBytes("keys") { for i in $0.indices { $0[i] = UInt8(truncatingIfNeeded: i) } }
   }
 
-  /// Seconds of each of `steps` calls, after `warmup` that do not count.
-  func measure(_ body: () -> Void) -> [Double] {
+  /// Seconds of each of `steps` calls of `body`, each after a call of `prepare`, and after `warmup` calls that do not count.
+  func measure(_ prepare: () -> Void, _ body: () -> Void) -> [Double] {
     (0..<warmup + steps).map { index in
+      prepare()
       let start = Recording.now
       body()
       let seconds = Double(Recording.now - start) / 1e9
-      note("run \(index + 1) of \(warmup + steps): \(String(format: "%.4f", seconds)) s\(index < warmup ? ", warmup" : "")")
+      note("run \(index + 1) of \(warmup + steps): \(fixed(seconds, 4)) s\(index < warmup ? ", warmup" : "")")
       return seconds
     }
     .suffix(steps).sorted()

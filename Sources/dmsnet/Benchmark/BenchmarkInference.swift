@@ -11,10 +11,15 @@ struct BenchmarkInference: ParsableCommand {
     let replica = try options.replica(trains: false)
     let peak = Peak.measure(replica.team)
     let program = try replica.inference(pairs: options.batch)
-    options.fill(program)
-    let seconds = options.measure { program.run() }
+    let fill = options.noise()
+    let seconds = options.measure {
+      fill(program)
+    } _: {
+      program.run()
+    }
     let recording = Recording(program, threads: options.threads)
     program.recording = recording
+    fill(program)
     program.run()
     let shares = Shares(program, recording)
     let gflop = Double(program.steps.reduce(0) { $0 + $1.cost.flops }) / 1e9

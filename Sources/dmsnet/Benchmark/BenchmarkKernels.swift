@@ -12,7 +12,8 @@ struct BenchmarkKernels: ParsableCommand {
     let replica = try options.replica(trains: true)
     let peak = Peak.measure(replica.team)
     let program = try replica.training(pairs: options.batch)
-    options.fill(program)
+    let fill = options.noise()
+    fill(program)
     program.run()
     let recording = Recording(program, threads: options.threads)
     program.recording = recording
@@ -20,6 +21,7 @@ struct BenchmarkKernels: ParsableCommand {
     var order: [String] = []
     var times: [String: (seconds: [Double], flops: Int, algorithm: String, count: Int)] = [:]
     for run in 0..<options.steps {
+      fill(program)
       program.run()
       for (index, step) in program.steps.enumerated() where step.name.hasPrefix("convolution") {
         let key = "\(step.name) \(step.inputs.prefix(2).map(\.shape.description).joined(separator: " "))"

@@ -15,10 +15,14 @@ struct BenchmarkStep: ParsableCommand {
     let peak = Peak.measure(replica.team)
     let program = try replica.training(pairs: options.batch)
     let update = try WeightUpdate(replica.variables, states: 1, decaysAll: false)
-    options.fill(program)
+    let fill = options.noise()
+    var losses: [Float] = []
     var updating: Range<UInt64> = 0..<0
     let seconds = options.measure {
+      fill(program)
+    } _: {
       program.run()
+      losses.append(program.scalar("loss") ?? 0)
       let start = Recording.now
       _ = update.gradientNorm(team: replica.team)
       update.apply(.sgd(momentum: 0.9), rate: 0.01, decay: 0, scale: 1, team: replica.team)
@@ -27,6 +31,7 @@ struct BenchmarkStep: ParsableCommand {
     // One more run tells the shares; noting them takes time of its own.
     let recording = Recording(program, threads: options.threads)
     program.recording = recording
+    fill(program)
     program.run()
     let shares = Shares(program, recording, others: [("update", updating)])
     let flops = program.steps.reduce(0) { $0 + $1.cost.flops }
@@ -34,7 +39,7 @@ struct BenchmarkStep: ParsableCommand {
     figures["peak_gflops"] = peak
     figures["gflop_per_step"] = Double(flops) / 1e9
     figures["mfu"] = Double(flops) / 1e9 / seconds[seconds.count / 2] / peak
-    figures["loss"] = program.scalar("loss").map(Double.init) ?? 0
+    figures["losses"] = losses.map { $0.isFinite ? Double($0) as Any : NSNull() }
     figures["arena_mib"] = program.arenaBytes.planned >> 20
     figures["arena_lower_bound_mib"] = program.arenaBytes.lowerBound >> 20
     figures["shares"] = shares.object
@@ -90,7 +95,7 @@ struct Shares {
     shares.map {
       [
         "kind": $0.kind, "count": $0.share.count, "seconds": $0.share.seconds, "share": $0.share.seconds / total,
-        "gflops": Double($0.share.flops) / $0.share.seconds / 1e9, "bytes": $0.share.bytes,
+        "gflops": $0.share.seconds > 0 ? Double($0.share.flops) / $0.share.seconds / 1e9 : 0, "bytes": $0.share.bytes,
       ]
     }
   }
