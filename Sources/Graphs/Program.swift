@@ -199,16 +199,7 @@ public final class Program: TeamWork, @unchecked Sendable {
     let scratch = scratch.base + thread * scratchStride
     for step in current {
       recording?.begin(thread, step)
-      for phase in steps[step].phases {
-        let first = phase.chunks * thread / team.count
-        let end = phase.chunks * (thread + 1) / team.count
-        var chunk = first
-        while chunk < end {
-          phase.body(chunk, scratch)
-          chunk += 1
-        }
-        team.barrier()
-      }
+      for phase in steps[step].phases { team.share(phase.chunks) { phase.body($0, scratch) } }
       recording?.end(thread, step)
     }
   }

@@ -24,6 +24,7 @@ public final class ThreadTeam: @unchecked Sendable {
   private let wake: UnsafeMutablePointer<pthread_cond_t>
   private let arrived = ManagedAtomic<Int>(0)
   private let phase = ManagedAtomic<Int>(0)
+  private let next = ManagedAtomic<Int>(0)
   private let running = ManagedAtomic<Int>(0)
 
   /// Starts `count - 1` threads; `count` is at least 1.
@@ -68,12 +69,28 @@ public final class ThreadTeam: @unchecked Sendable {
     self.work = nil
   }
 
+  /// Shares chunks `0 ..< count` out among the threads, each taking the next when it is done with one, and then meets: who does
+  /// what depends on who is fast, what is done does not.
+  public func share(_ count: Int, _ body: (Int) -> Void) {
+    guard self.count > 1 else {
+      for chunk in 0..<count { body(chunk) }
+      return
+    }
+    while true {
+      let chunk = next.loadThenWrappingIncrement(ordering: .relaxed)
+      guard chunk < count else { break }
+      body(chunk)
+    }
+    barrier()
+  }
+
   /// Waits until every thread has come here.
   public func barrier() {
     guard count > 1 else { return }
     let mine = phase.load(ordering: .acquiring)
     if arrived.wrappingIncrementThenLoad(ordering: .acquiringAndReleasing) == count {
       arrived.store(0, ordering: .relaxed)
+      next.store(0, ordering: .relaxed)
       phase.store(mine &+ 1, ordering: .releasing)
       return
     }

@@ -3,8 +3,19 @@
 
 enum { PANEL = 2 * LANES };
 
+/// One whole panel of a transposed right side, in square blocks.
+INLINE void pack_transposed(const float *source, long stride, long run, float scale, float *target) {
+  for (long k = 0; k < run; k += LANES)
+    for (long c = 0; c < PANEL; c += LANES) {
+      vector block[LANES];
+      for (long i = 0; i < LANES; i++) block[i] = load_vector(source + (c + i) * stride + k);
+      transpose(block);
+      for (long i = 0; i < LANES; i++) store_vector(target + (k + i) * PANEL + c, block[i] * scale);
+    }
+}
+
 static void pack(const dms_matrix *right, long depth, long columns, float scale, long first, long count,
-                       float *packed) {
+                 float *packed) {
   const long panels = (columns + PANEL - 1) / PANEL;
   for (long p = first; p < first + count; p++) {
     const long start = p / panels * DMS_RUN, column = p % panels * PANEL;
@@ -15,6 +26,10 @@ static void pack(const dms_matrix *right, long depth, long columns, float scale,
       const float *source = right->values + start * right->stride + column;
       for (long k = 0; k < run; k++)
         for (long c = 0; c < PANEL; c++) target[k * PANEL + c] = scale * source[k * right->stride + c];
+      continue;
+    }
+    if (right->transposed && width == PANEL && run % LANES == 0) {
+      pack_transposed(right->values + column * right->stride + start, right->stride, run, scale, target);
       continue;
     }
     for (long k = 0; k < run; k++)

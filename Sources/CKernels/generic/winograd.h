@@ -79,6 +79,11 @@ INLINE void weight_gradient_line(const vector m[6], vector g[3]) {
     for (int j = 0; j < to; j++) out;                           \
   }
 
+/// Asks for one place of every frequency: thirty-six streams are more than a processor follows by itself.
+INLINE void ask_frequencies(const float *p, long frequency) {
+  for (int f = 0; f < 36; f++) __builtin_prefetch(p + f * frequency);
+}
+
 static void winograd_input(const float *patch, long line, long channels, long tiles, float *target, long frequency,
                            const dms_layout *layout) {
   for (long t = 0; t < tiles; t++)
@@ -108,6 +113,7 @@ static void winograd_output(const float *products, long frequency, long step, lo
     for (long c = 0; c < channels; c += LANES) {
       const long count = channels - c < LANES ? channels - c : LANES;
       const float *m = products + t * step + c;
+      ask_frequencies(m + 4 * LANES, frequency);
       float *place = target + 4 * t * channels + c;
       TWO_WAYS(6, 4, output_line, load_vector(m + (i * 6 + j) * frequency),
                if (i < rows && j < width) store_some(place + i * line + j * channels, result[j], count, adds))
@@ -146,15 +152,16 @@ static void turned_weight(const float *weight, long inputs, long outputs, long f
     const long height = first + count - base < LANES ? first + count - base : LANES;
     for (long c = 0; c < panels * PANEL; c += LANES) {
       const long width = inputs - c < LANES ? (inputs > c ? inputs - c : 0) : LANES;
-      float block[9][LANES][LANES];
-      if (width < LANES) __builtin_memset(block, 0, sizeof block);
-      for (long tap = 0; tap < 9; tap++)
-        for (long i = 0; i < width; i++)
-          for (long o = 0; o < height; o++)
-            block[8 - tap][o][i] = weight[(tap * inputs + c + i) * outputs + base + o];
+      vector block[9][LANES];
+      for (long tap = 0; tap < 9; tap++) {
+        for (long i = 0; i < LANES; i++)
+          block[8 - tap][i] =
+              i < width ? load_up_to(weight + (tap * inputs + c + i) * outputs + base, height) : (vector)(0);
+        transpose(block[8 - tap]);
+      }
       for (long k = 0; k < height; k++) {
         vector taps[9];
-        for (long tap = 0; tap < 9; tap++) taps[tap] = load_vector(block[tap][k]);
+        for (long tap = 0; tap < 9; tap++) taps[tap] = block[tap][k];
         weight_tile(taps, packed + packed_place(base + k, c, outputs, panels), frequency);
       }
     }
@@ -175,8 +182,7 @@ static void winograd_weight_gradient(const float *products, long frequency, long
     for (long c = 0; c < outputs; c += LANES) {
       const long width = outputs - c < LANES ? outputs - c : LANES;
       const float *m = products + k * outputs + c;
-      // Thirty-six streams are more than a processor follows by itself.
-      for (int f = 0; f < 36; f++) __builtin_prefetch(m + f * frequency + 8 * LANES);
+      ask_frequencies(m + 8 * LANES, frequency);
       float *place = gradient + k * outputs + c;
       TWO_WAYS(6, 3, weight_gradient_line, load_up_to(m + (i * 6 + j) * frequency, width),
                store_some(place + (i * 3 + j) * inputs * outputs, result[j], width, 0))
