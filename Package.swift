@@ -17,8 +17,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-atomics", exact: "1.3.0"),
     .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
-    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-    .package(url: "https://github.com/apple/swift-numerics", exact: "1.1.1"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
   ],
   targets: [
@@ -31,11 +29,7 @@ let package = Package(
     .target(name: "CJPEG", dependencies: ["JPEG"]),
     .target(
       name: "Tensors",
-      dependencies: [
-        "CKernels",
-        .product(name: "Atomics", package: "swift-atomics"),
-        .product(name: "RealModule", package: "swift-numerics"),
-      ]),
+      dependencies: ["CKernels", .product(name: "Atomics", package: "swift-atomics")]),
     .target(name: "Graphs", dependencies: ["Tensors"]),
     .target(name: "Operations", dependencies: ["Graphs", "CKernels", "COpenBLAS"]),
     .target(name: "Models", dependencies: ["Operations"]),
@@ -51,7 +45,6 @@ let package = Package(
       name: "dmsnet",
       dependencies: [
         "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"), "Yams",
-        .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),

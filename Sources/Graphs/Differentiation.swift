@@ -10,7 +10,8 @@ extension Graph {
   /// With `recomputing`, values that are cheap to compute are not kept for the backward pass: of a chain of them one in `kept` is,
   /// and the rest are rebuilt from it when the backward pass comes to them (Chen et al. 2016).
   public func differentiate(
-    _ loss: Symbol, recomputing: Bool = false, kept: Int = 4, add: (Symbol, Symbol) throws -> Symbol) throws
+    _ loss: Symbol, recomputing: Bool = false, kept: Int = 4, add: (Symbol, Symbol) throws -> Symbol
+  ) throws
     -> [(variable: Variable, gradient: Symbol)]
   {
     let trained = reachesParameter()

@@ -155,7 +155,8 @@ public final class Program: TeamWork, @unchecked Sendable {
           name: lead.operation.name, label: lead.label, inputs: lead.inputs.map { graph.types[$0] },
           outputs: lead.outputs.map { graph.types[$0] },
           algorithm: lead.operation.algorithm(
-            lead.inputs.map { graph.types[$0] }, lead.outputs.map { graph.types[$0] }), followers: members.dropFirst().map(\.operation.name),
+            lead.inputs.map { graph.types[$0] }, lead.outputs.map { graph.types[$0] }),
+          followers: members.dropFirst().map(\.operation.name),
           cost: cost, phases: phases))
     }
     self.steps = steps

@@ -17,7 +17,8 @@ public final class Replica {
 
   /// A replica at its start for `seed`; `trains`: with room for gradients; `recomputes`: block sums are rebuilt, not kept.
   public init(
-    _ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64, trains: Bool = true, recomputes: Bool = false
+    _ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64, trains: Bool = true,
+    recomputes: Bool = false
   ) throws {
     self.network = network
     size = (height, width)

@@ -127,12 +127,10 @@ struct BatchNormCoefficients: Operation {
       Phase.ranges(channels, grain: 1024) { range in
         for c in range {
           let inverse = 1 / (Double(variance[c]) + Self.epsilon).squareRoot()
-          let exact = Double(weight[c]) * inverse
-          let scale = Double(Float(exact))
-          // The bias takes up what mean and scale lose to rounding, so that ReLU's corner stays where it belongs.
-          let bias = exact == 0 ? Double(bias[c]) : Double(bias[c]) * (scale / exact)
-          result[c] = Float(scale)
-          result[channels + c] = Float(bias - scale * Double(rest?[c] ?? 0))
+          let scale = Float(Double(weight[c]) * inverse)
+          result[c] = scale
+          // What float32 leaves of the mean goes into the bias, so that no map is shifted by it.
+          result[channels + c] = Float(Double(bias[c]) - Double(scale) * Double(rest?[c] ?? 0))
           result[2 * channels + c] = mean[c]
           result[3 * channels + c] = Float(inverse)
         }

@@ -101,7 +101,8 @@ struct Packed {
   /// target [rows, channels] (+)= source [rows, depth] * this [depth, channels]; `target` has `columns` floats a row, and row
   /// `first` of the source goes to row `first + shift`.
   func multiply(
-    _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool, into target: UnsafeMutablePointer<Float>,
+    _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool,
+    into target: UnsafeMutablePointer<Float>,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
     var start = 0

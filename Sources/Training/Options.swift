@@ -78,6 +78,8 @@ public struct Options: Codable, Sendable, Equatable {
   public var threads = 1
   /// Threads that decode photographs.
   public var workers = 1
+  /// Whether most block sums are rebuilt in the backward pass instead of being kept.
+  public var recompute = false
   /// Whether the last, short step of an epoch is left out.
   public var dropLast = false
   /// Probability of mirroring a pair.

@@ -27,7 +27,8 @@ public final class Trainer {
     let network = try options.network(labels: dataset.labels.count)
     sampler = Sampler(patients: split.training, batch: options.batch, seed: options.seed, dropLast: options.dropLast)
     replica = try Replica(
-      network, height: options.height, width: options.imageWidth, threads: options.threads, seed: options.seed)
+      network, height: options.height, width: options.imageWidth, threads: options.threads, seed: options.seed,
+      recomputes: options.recompute)
     rate = LearningRate(options: options, steps: sampler.stepsPerEpoch * options.epochs)
     buckets = Buckets(
       count: replica.variables.gradientCount, tensors: replica.variables.gradientRanges.map(\.range))

@@ -58,6 +58,7 @@ struct Train: ParsableCommand {
   @Option(help: "Seed of everything random.") var seed: UInt64 = 0
   @Option(help: "Threads of a rank.") var threads = 1
   @Option(help: "Threads that decode photographs.") var workers = 1
+  @Flag(help: "Save memory: rebuild most block sums in the backward pass.") var recompute = false
   @Flag(help: "Leave out the last, short step of an epoch.") var dropLast = false
   @Option(help: "Probability of mirroring a pair.") var flip: Float = 0.5
 
@@ -86,7 +87,7 @@ struct Train: ParsableCommand {
       "dropout": text(dropout),
       "size": "\(size)", "batch": batch, "accumulate": accumulate, "epochs": epochs,
       "seed": Int(truncatingIfNeeded: seed),
-      "threads": threads, "workers": workers, "drop-last": dropLast, "flip": text(flip),
+      "threads": threads, "workers": workers, "recompute": recompute, "drop-last": dropLast, "flip": text(flip),
       "optimizer": optimizer.rawValue,
       "learning-rate": text(learningRate), "momentum": text(momentum), "weight-decay": text(weightDecay),
       "decay-all": decayAll, "schedule": schedule.rawValue, "warmup": warmup, "clip": text(clip),
@@ -103,7 +104,7 @@ struct Train: ParsableCommand {
   /// The shortest decimal that reads back as the same float32.
   private func text(_ value: Float) -> Double { Double("\(value)") ?? Double(value) }
 
-  static let flagNames: Set<String> = ["strict", "drop-last", "decay-all"]
+  static let flagNames: Set<String> = ["strict", "recompute", "drop-last", "decay-all"]
 
   static let optionNames: Set<String> = flagNames.union([
     "data", "annotations", "images", "output", "validation", "split", "depth", "block", "blocks", "stem", "width",
@@ -124,7 +125,8 @@ struct Train: ParsableCommand {
     (options.dropout, options.without, options.pretrained) = (dropout, without, pretrained)
     (options.height, options.imageWidth) = (size.height, size.width)
     (options.batch, options.accumulate, options.epochs, options.seed) = (batch, accumulate, epochs, seed)
-    (options.threads, options.workers, options.dropLast, options.flip) = (threads, workers, dropLast, flip)
+    (options.threads, options.workers, options.recompute) = (threads, workers, recompute)
+    (options.dropLast, options.flip) = (dropLast, flip)
     (options.optimizer, options.learningRate, options.momentum) = (optimizer, learningRate, momentum)
     (options.weightDecay, options.decayAll, options.schedule, options.warmup) = (
       weightDecay, decayAll, schedule, warmup

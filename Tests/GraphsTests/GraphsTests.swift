@@ -86,6 +86,63 @@ struct ProgramTests {
     #expect(try run(keepsNorm: true) == run(keepsNorm: false))
   }
 
+  /// What a convolution loads from a norm that waits is what it would have read, whichever way it is computed.
+  @Test(arguments: [(1, 1, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)], [ConvolutionAlgorithm.direct, .winograd])
+  func convolutionsTakeInNorms(_ geometry: (kernel: Int, stride: Int, padding: Int), _ algorithm: ConvolutionAlgorithm)
+    throws
+  {
+    func run(keepsNorm: Bool) throws -> [[Float]] {
+      let graph = Graph()
+      let x = graph.variable(Variable("x", TensorType([2, 9, 7, 40]), .parameter(decays: true), start: .constant(0)))
+      let norm = try x.batchNorm(BatchNormVariables(graph, "norm", channels: 40), relu: true, isTraining: true)
+      let shape: Shape = [geometry.kernel, geometry.kernel, 40, 48]
+      let weight = graph.variable(
+        Variable("w", TensorType(shape), .parameter(decays: true), start: .normal(deviation: 0.1)))
+      let y = try norm.convolution(
+        weight, stride: geometry.stride, padding: geometry.padding, algorithm: algorithm)
+      let last = try y.batchNorm(BatchNormVariables(graph, "last", channels: 48), relu: true, isTraining: true)
+      let all = try last.times(last).reshaped([last.shape.count]).sum(axes: 0..<1, keepsAxes: true)
+      let gradients = try graph.differentiate(all) { try $0.plus($1) }
+      let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
+      variables.initialise(seed: 0)
+      var stream = CounterRandom(seed: 5).stream(.test)
+      for i in variables.values(0).indices { variables.values(0)[i] = stream.normal() + 0.5 }
+      let program = try Program(
+        graph, outputs: keepsNorm ? ["y": y, "norm": norm] : ["y": y], gradients: gradients, variables: variables,
+        arena: Arena(), team: ThreadTeam(count: 2))
+      #expect(program.steps.contains { $0.name == "batch-norm" && $0.outputs == [norm.type] } == keepsNorm)
+      #expect(program.steps.contains { $0.name == "convolution" && $0.followers == ["batch-moments"] })
+      program.run()
+      return [program.output("y")?.values ?? []]
+        + variables.parameters.map { variables.gradientTensor($0).values }
+    }
+    let (kept, taken) = (try run(keepsNorm: true), try run(keepsNorm: false))
+    #expect(kept == taken && kept[0].contains { $0 != 0 })
+  }
+
+  /// Values that are rebuilt are those that would have been kept, in less memory.
+  @Test func rebuildingSavesMemory() throws {
+    func run(recomputing: Bool) throws -> (gradient: [Float], bytes: Int) {
+      let graph = Graph()
+      let w = graph.variable(Variable("w", TensorType([64, 64]), .parameter(decays: true), start: .uniform(bound: 1)))
+      let shift = graph.variable(Variable("shift", w.type, .state, start: .uniform(bound: 0.3)))
+      var x = try w.scaled(by: 1)
+      for _ in 0..<12 { x = try x.residualSum(shift) }
+      let loss = try x.reshaped([x.shape.count]).sum(axes: 0..<1, keepsAxes: true)
+      let gradients = try graph.differentiate(loss, recomputing: recomputing) { try $0.plus($1) }
+      let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
+      variables.initialise(seed: 3)
+      let program = try Program(
+        graph, outputs: ["loss": loss], gradients: gradients, variables: variables, arena: Arena(),
+        team: ThreadTeam(count: 1))
+      program.run()
+      return (variables.gradientTensor(0).values, program.arenaBytes.planned)
+    }
+    let (kept, rebuilt) = (try run(recomputing: false), try run(recomputing: true))
+    #expect(kept.gradient == rebuilt.gradient)
+    #expect(rebuilt.bytes < kept.bytes)
+  }
+
   @Test func whatDependsOnVariablesAloneIsFolded() throws {
     let graph = Graph()
     let w = graph.variable(Variable("w", TensorType([4]), .parameter(decays: true), start: .constant(3)))

@@ -87,6 +87,21 @@ struct NetworkTests {
     #expect(found.allSatisfy { $0 == found[0] })
   }
 
+  /// Rebuilding block sums changes no value, only what is kept; the order of some sums may differ.
+  @Test func rebuiltBlockSumsGiveTheSameGradients() throws {
+    let network = try small { $0.blocks = [3, 2, 2, 1] }
+    let found = try [false, true].map { recomputes in
+      let replica = try Replica(network, height: 64, width: 64, threads: 2, seed: 1, recomputes: recomputes)
+      let (loss, logits) = try step(replica, pairs: 2, of: 2)
+      return (loss, logits, replica.variables.parameters.map { replica.variables.gradientTensor($0).values })
+    }
+    #expect(found[0].0 == found[1].0 && found[0].1 == found[1].1)
+    for (kept, rebuilt) in zip(found[0].2, found[1].2) {
+      let largest = kept.map(abs).max() ?? 0
+      #expect(zip(kept, rebuilt).allSatisfy { abs($0 - $1) <= 1e-3 * largest + 1e-7 })
+    }
+  }
+
   /// A step allocates nothing on the thread that runs it, and that thread can be seen to allocate otherwise.
   @Test func aStepAllocatesNothing() throws {
     let replica = try Replica(small(), height: 64, width: 64, threads: 1, seed: 1)

@@ -26,7 +26,8 @@ struct Taps {
   func gathered(_ count: Int) -> Int { isPlain ? 0 : (count * columns + 15) / 16 * 16 }
 
   /// A source whose row 0 is the matrix's row `rows.lowerBound`: the map itself, or rows gathered into `scratch`.
-  func matrix(_ map: dms_source, _ rows: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> (dms_source, Range<Int>) {
+  func matrix(_ map: dms_source, _ rows: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> (dms_source, Range<Int>)
+  {
     if isPlain { return (map, rows) }
     return (dms_source(gather(map, rows, scratch), stride: columns), 0..<rows.count)
   }

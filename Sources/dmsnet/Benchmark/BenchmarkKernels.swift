@@ -57,6 +57,8 @@ struct BenchmarkKernels: ParsableCommand {
               key, "\(entry.count)", entry.algorithm, fixed(median * 1e3), fixed(rate, 1), fixed(100 * rate / peak, 1),
             ]
           }))
-    print("counted directly: above 100% where tiles save products; peak of \(Library.instructionSet) \(fixed(peak, 1)) GFLOP/s")
+    print(
+      "counted directly: above 100% where tiles save products; peak of \(Library.instructionSet) \(fixed(peak, 1)) GFLOP/s"
+    )
   }
 }

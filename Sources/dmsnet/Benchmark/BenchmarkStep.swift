@@ -53,7 +53,10 @@ struct BenchmarkStep: ParsableCommand {
     let median = seconds[seconds.count / 2]
     let spread = "\(fixed(seconds[0], 4)) - \(fixed(seconds[seconds.count - 1], 4))"
     return table([
-      ["step, depth \(options.depth), \(options.size)x\(options.size), \(options.batch) pairs", "\(options.threads) threads"],
+      [
+        "step, depth \(options.depth), \(options.size)x\(options.size), \(options.batch) pairs",
+        "\(options.threads) threads",
+      ],
       ["seconds, median", fixed(median, 4)], ["seconds, least - most", spread],
       ["pairs/s", fixed(Double(options.batch) / median)], ["images/s", fixed(2 * Double(options.batch) / median)],
       ["GFLOP counted directly", fixed(gflop, 1)], ["peak of \(Library.instructionSet), GFLOP/s", fixed(peak, 1)],
@@ -125,7 +128,8 @@ struct Trace {
         return [
           "name": ([step.name] + step.followers).joined(separator: " + "), "cat": step.label, "ph": "X", "pid": 0,
           "tid": thread, "ts": (Double(time.lowerBound) - Double(start)) / 1e3,
-          "dur": Double(time.upperBound - time.lowerBound) / 1e3, "args": ["label": step.label, "flops": step.cost.flops],
+          "dur": Double(time.upperBound - time.lowerBound) / 1e3,
+          "args": ["label": step.label, "flops": step.cost.flops],
         ]
       }
     }

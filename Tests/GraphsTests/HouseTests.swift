@@ -1,0 +1,35 @@
+import Foundation
+import Testing
+
+/// The house: who may import whom, and how long a file may be.
+struct HouseTests {
+  private static let allowed: [String: Set<String>] = [
+    "Tensors": ["CKernels", "Atomics"], "Graphs": ["Tensors"],
+    "Operations": ["Graphs", "CKernels", "COpenBLAS"], "Models": ["Operations"],
+    "Fundus": ["Tensors", "CJPEG", "CZip"], "Communication": ["Tensors", "CMPI"], "Metrics": [],
+    "Training": ["Models", "Fundus", "Communication", "Metrics", "Crypto"],
+    "dmsnet": ["Training", "ArgumentParser", "Yams"],
+  ]
+  private static let system: Set<String> = ["Foundation", "FoundationXML", "Glibc", "Dispatch"]
+  private static let sources =
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path + "/Sources"
+
+  @Test(arguments: allowed.keys.sorted())
+  func targetsImportNothingElse(_ target: String) throws {
+    let folder = "\(Self.sources)/\(target)"
+    let files = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+    let swift = files.filter { $0.hasSuffix(".swift") }
+    #expect(!swift.isEmpty)
+    for file in swift {
+      let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+      #expect(lines.count <= 400, "\(target)/\(file) has \(lines.count) lines")
+      for line in lines where line.hasPrefix("import ") || line.hasPrefix("@_exported import ") {
+        let name = line.split(separator: " ").last.map { String($0.split(separator: ".")[0]) } ?? ""
+        let isAllowed = Self.system.contains(name) || Self.allowed[target]?.contains(name) == true
+        #expect(isAllowed, "\(target)/\(file) imports \(name)")
+      }
+    }
+  }
+}
