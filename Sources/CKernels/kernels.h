@@ -28,6 +28,12 @@
     (const dms_geometry *g, const dms_source *map, long image, long line, long lines, long column, long columns,         \
      long padded, float *patch),                                                                                         \
     (g, map, image, line, lines, column, columns, padded, patch))                                                        \
+  K(max_pool,                                                                                                            \
+    (const dms_geometry *g, const float *map, long first, long lines, float *output, unsigned char *taps),               \
+    (g, map, first, lines, output, taps))                                                                                \
+  K(max_pool_gradient,                                                                                                   \
+    (const dms_geometry *g, const float *arriving, const unsigned char *taps, long first, long lines, float *map),       \
+    (g, arriving, taps, first, lines, map))                                                                              \
   K(moments,                                                                                                             \
     (const float *x, const float *reference, long rows, long stride, long channels, double *sum, double *squares),       \
     (x, reference, rows, stride, channels, sum, squares))                                                                \

@@ -208,6 +208,8 @@ struct Schedule {
 
   /// The value whose memory `output` may take over from `input`, if this step is its last reader.
   private func takeOver(_ graph: Graph, _ input: Int, _ output: Int, step: Int, merged: [Int: Int]) -> Int? {
+    // Of a deferred input it is the memory of what the value is computed from.
+    let input = sources(graph, input)[0]
     guard let producer = graph.producer(input), !deferred.contains(producer), let place = places[input],
       place.root == input
     else { return nil }

@@ -7,6 +7,7 @@ struct ResidualSum: Operation {
 
   var name: String { "residual-sum" }
   var isCheap: Bool { true }
+  var overwrites: Int? { 0 }
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0] == inputs[1] else { throw misfit(self, inputs, "both sides take one shape") }

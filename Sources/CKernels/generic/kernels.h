@@ -5,6 +5,7 @@
 
 #include "convolution.h"
 #include "normalisation.h"
+#include "pooling.h"
 #include "product.h"
 #include "winograd.h"
 

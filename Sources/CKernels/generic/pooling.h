@@ -1,13 +1,14 @@
-#include "pooling.h"
+// Maximum pooling, one instruction set.
 
-void dms_max_pool(const dms_geometry *g, const float *map, long first, long lines, float *output, unsigned char *taps) {
+static void max_pool(const dms_geometry *g, const float *map, long first, long lines, float *output,
+                     unsigned char *taps) {
   const long c = g->channels;
   for (long line = first; line < first + lines; line++) {
     const float *image = map + line / g->out_height * g->height * g->width * c;
     const long top = line % g->out_height * g->stride - g->padding;
     for (long x = 0; x < g->out_width; x++) {
-      float *best = output + (line * g->out_width + x) * c;
-      unsigned char *tap = taps + (line * g->out_width + x) * c;
+      float *restrict best = output + (line * g->out_width + x) * c;
+      unsigned char *restrict tap = taps + (line * g->out_width + x) * c;
       int begun = 0;
       for (long i = 0; i < g->kernel_height; i++) {
         const long row = top + i;
@@ -15,7 +16,7 @@ void dms_max_pool(const dms_geometry *g, const float *map, long first, long line
         for (long j = 0; j < g->kernel_width; j++) {
           const long column = x * g->stride - g->padding + j;
           if (column < 0 || column >= g->width) continue;
-          const float *source = image + (row * g->width + column) * c;
+          const float *restrict source = image + (row * g->width + column) * c;
           const unsigned char number = i * g->kernel_width + j;
           if (!begun) {
             for (long k = 0; k < c; k++) best[k] = source[k], tap[k] = number;
@@ -33,13 +34,13 @@ void dms_max_pool(const dms_geometry *g, const float *map, long first, long line
   }
 }
 
-void dms_max_pool_gradient(const dms_geometry *g, const float *arriving, const unsigned char *taps, long first,
-                           long lines, float *map) {
+static void max_pool_gradient(const dms_geometry *g, const float *arriving, const unsigned char *taps, long first,
+                              long lines, float *map) {
   const long c = g->channels;
   for (long line = first; line < first + lines; line++) {
     const long image = line / g->height, row = line % g->height;
     for (long column = 0; column < g->width; column++) {
-      float *target = map + (line * g->width + column) * c;
+      float *restrict target = map + (line * g->width + column) * c;
       for (long k = 0; k < c; k++) target[k] = 0;
       for (long i = 0; i < g->kernel_height; i++) {
         const long down = row + g->padding - i;
