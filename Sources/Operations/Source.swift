@@ -98,8 +98,8 @@ struct Packed {
   /// Floats of scratch memory for `multiply` with at most `rows` rows.
   static func scratch(rows: Int) -> Int { rows * slice }
 
-  /// target [rows, channels] (+)= source [rows, depth] * this [depth, channels]; `target` has `columns` floats a row, and row
-  /// `first` of the source goes to row `first + shift`.
+  /// Channels `channels` of target [rows, columns] (+)= source [rows, depth] * this [depth, columns]; the first of `rows` goes to the
+  /// target's row 0.
   func multiply(
     _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool,
     into target: UnsafeMutablePointer<Float>,

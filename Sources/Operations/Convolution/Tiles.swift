@@ -24,7 +24,8 @@ struct Tiles {
     // transform costs was measured against the products.
     let tiles = 36 * count * inputs * outputs + 240 * count * (inputs + outputs) + 200 * inputs * outputs
     let direct = 10 * taps.rows * inputs * outputs
-    if tiles > direct { return nil }
+    // What is over in a few milliseconds either way is better exact.
+    if tiles > direct || direct < 256 << 20 { return nil }
   }
 
   private init(_ geometry: dms_geometry, _ images: Int, _ inputs: Int, _ outputs: Int) {
