@@ -14,8 +14,8 @@ python=${PYTHON:-python3}
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 threads=$(tr -cd , <<<"$cores" | wc -c)
 shape=(--depth "$depth" --size "$size" --batch "$batch" --threads $((threads + 1)) --steps "${STEPS:-3}" --warmup 1)
-json=$(mktemp)
-trap 'rm -f "$json"' EXIT
+json=$(mktemp) lines=$(mktemp)
+trap 'rm -f "$json" "$lines"' EXIT
 number() { sed -nE "s/.*\"$1\" ?: ?([0-9.]+).*/\1/p"; }
 for _ in $(seq "$runs"); do
   peer=$(cd "$here" && MALLOC_MMAP_THRESHOLD_=17179869184 MALLOC_TRIM_THRESHOLD_=17179869184 \
@@ -25,6 +25,6 @@ for _ in $(seq "$runs"); do
     "${shape[@]}" --json "$json" >/dev/null 2>&1
   echo "$(number seconds <<<"$peer") $(number peak_rss_mib <<<"$peer") $(sed -nE 's/^  "seconds" : ([0-9.]+).*/\1/p' "$json") $(sed -nE 's/^  "peak_rss_mib" : ([0-9]+).*/\1/p' "$json")"
 done | awk '{ printf "PyTorch %.4f s (%d MiB), dmsnet %.4f s (%d MiB): %.3f times as fast, %.2f of the memory\n", $1, $2, $3, $4,
-  $1 / $3, $4 / $2 }' | tee "$json"
-sed -E 's/.*: ([0-9.]+) times.*/\1/' "$json" | sort -n |
+  $1 / $3, $4 / $2 }' | tee "$lines"
+sed -E 's/.*: ([0-9.]+) times.*/\1/' "$lines" | sort -n |
   awk '{ r[NR] = $1 } END { printf "median %.3f, least %.3f, most %.3f\n", r[int((NR + 1) / 2)], r[1], r[NR] }'

@@ -70,11 +70,11 @@ struct BenchmarkOptions: ParsableArguments {
   func figures(_ seconds: [Double]) -> [String: Any] {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    let median = seconds[seconds.count / 2]
+    let middle = median(seconds)
     return [
       "depth": depth, "size": size, "batch": batch, "threads": threads, "instruction_set": Library.instructionSet,
-      "seconds": median, "seconds_min": seconds[0], "seconds_max": seconds[seconds.count - 1],
-      "pairs_per_second": Double(batch) / median, "images_per_second": 2 * Double(batch) / median,
+      "seconds": middle, "seconds_min": seconds[0], "seconds_max": seconds[seconds.count - 1],
+      "pairs_per_second": Double(batch) / middle, "images_per_second": 2 * Double(batch) / middle,
       "peak_rss_mib": usage.ru_maxrss / 1024,
     ]
   }
@@ -87,6 +87,9 @@ struct BenchmarkOptions: ParsableArguments {
     }
   }
 }
+
+/// The median of sorted `values`.
+func median(_ values: [Double]) -> Double { (values[(values.count - 1) / 2] + values[values.count / 2]) / 2 }
 
 /// Rows of text in columns: the first to the left, the others to the right.
 func table(_ rows: [[String]]) -> String {

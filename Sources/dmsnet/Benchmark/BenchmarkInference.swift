@@ -23,11 +23,11 @@ struct BenchmarkInference: ParsableCommand {
     program.run()
     let shares = Shares(program, recording)
     let gflop = Double(program.steps.reduce(0) { $0 + $1.cost.flops }) / 1e9
-    let median = seconds[seconds.count / 2]
+    let middle = median(seconds)
     var figures = options.figures(seconds)
     figures["peak_gflops"] = peak
     figures["gflop_per_batch"] = gflop
-    figures["mfu"] = gflop / median / peak
+    figures["mfu"] = gflop / middle / peak
     figures["arena_mib"] = program.arenaBytes.planned >> 20
     figures["shares"] = shares.object
     try options.write(figures)
@@ -37,10 +37,10 @@ struct BenchmarkInference: ParsableCommand {
           "inference, depth \(options.depth), \(options.size)x\(options.size), \(options.batch) pairs",
           "\(options.threads) threads",
         ],
-        ["seconds, median", fixed(median, 4)],
+        ["seconds, median", fixed(middle, 4)],
         ["seconds, least - most", "\(fixed(seconds[0], 4)) - \(fixed(seconds[seconds.count - 1], 4))"],
-        ["pairs/s", fixed(Double(options.batch) / median)], ["images/s", fixed(2 * Double(options.batch) / median)],
-        ["MFU (above 1 where tiles save products)", fixed(gflop / median / peak, 3)],
+        ["pairs/s", fixed(Double(options.batch) / middle)], ["images/s", fixed(2 * Double(options.batch) / middle)],
+        ["MFU (above 1 where tiles save products)", fixed(gflop / middle / peak, 3)],
         ["peak RSS, MiB", "\(figures["peak_rss_mib"] ?? 0)"], ["arena, MiB", "\(figures["arena_mib"] ?? 0)"],
       ]))
     print(shares.table)

@@ -38,7 +38,7 @@ struct BenchmarkStep: ParsableCommand {
     var figures = options.figures(seconds)
     figures["peak_gflops"] = peak
     figures["gflop_per_step"] = Double(flops) / 1e9
-    figures["mfu"] = Double(flops) / 1e9 / seconds[seconds.count / 2] / peak
+    figures["mfu"] = Double(flops) / 1e9 / median(seconds) / peak
     figures["losses"] = losses.map { $0.isFinite ? Double($0) as Any : NSNull() }
     figures["arena_mib"] = program.arenaBytes.planned >> 20
     figures["arena_lower_bound_mib"] = program.arenaBytes.lowerBound >> 20
@@ -50,17 +50,17 @@ struct BenchmarkStep: ParsableCommand {
   }
 
   private func summary(_ figures: [String: Any], _ seconds: [Double], _ gflop: Double, _ peak: Double) -> String {
-    let median = seconds[seconds.count / 2]
+    let middle = median(seconds)
     let spread = "\(fixed(seconds[0], 4)) - \(fixed(seconds[seconds.count - 1], 4))"
     return table([
       [
         "step, depth \(options.depth), \(options.size)x\(options.size), \(options.batch) pairs",
         "\(options.threads) threads",
       ],
-      ["seconds, median", fixed(median, 4)], ["seconds, least - most", spread],
-      ["pairs/s", fixed(Double(options.batch) / median)], ["images/s", fixed(2 * Double(options.batch) / median)],
+      ["seconds, median", fixed(middle, 4)], ["seconds, least - most", spread],
+      ["pairs/s", fixed(Double(options.batch) / middle)], ["images/s", fixed(2 * Double(options.batch) / middle)],
       ["GFLOP counted directly", fixed(gflop, 1)], ["peak of \(Library.instructionSet), GFLOP/s", fixed(peak, 1)],
-      ["MFU (above 1 where tiles save products)", fixed(gflop / median / peak, 3)],
+      ["MFU (above 1 where tiles save products)", fixed(gflop / middle / peak, 3)],
       ["peak RSS, MiB", "\(figures["peak_rss_mib"] ?? 0)"], ["arena, MiB", "\(figures["arena_mib"] ?? 0)"],
     ])
   }
