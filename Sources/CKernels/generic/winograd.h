@@ -84,26 +84,31 @@ INLINE void ask_frequencies(const float *p, long frequency) {
   for (int f = 0; f < 36; f++) __builtin_prefetch(p + f * frequency);
 }
 
-static void winograd_input(const float *patch, long line, long channels, long tiles, float *target, long frequency,
-                           const dms_layout *layout) {
+/// Patches of a line of tiles to frequencies: 6x6 inputs, or 4x4 gradients where `arriving`, a constant.
+INLINE void to_frequencies(int arriving, const float *patch, long line, long channels, long tiles, float *target,
+                           long frequency, const dms_layout *layout) {
   for (long t = 0; t < tiles; t++)
     for (long c = 0; c < channels; c += LANES) {
       const float *pixel = patch + t * 4 * channels + c;
       float *place = target + t * layout->step + c / layout->width * layout->plane + c % layout->width;
-      TWO_WAYS(6, 6, input_line, load_vector(pixel + i * line + j * channels),
-               store_vector(place + (i * 6 + j) * frequency, result[j]))
+      if (arriving) {
+        TWO_WAYS(4, 6, arriving_line, load_vector(pixel + i * line + j * channels),
+                 store_vector(place + (i * 6 + j) * frequency, result[j]))
+      } else {
+        TWO_WAYS(6, 6, input_line, load_vector(pixel + i * line + j * channels),
+                 store_vector(place + (i * 6 + j) * frequency, result[j]))
+      }
     }
+}
+
+static void winograd_input(const float *patch, long line, long channels, long tiles, float *target, long frequency,
+                           const dms_layout *layout) {
+  to_frequencies(0, patch, line, channels, tiles, target, frequency, layout);
 }
 
 static void winograd_arriving(const float *patch, long line, long channels, long tiles, float *target, long frequency,
                               const dms_layout *layout) {
-  for (long t = 0; t < tiles; t++)
-    for (long c = 0; c < channels; c += LANES) {
-      const float *pixel = patch + t * 4 * channels + c;
-      float *place = target + t * layout->step + c / layout->width * layout->plane + c % layout->width;
-      TWO_WAYS(4, 6, arriving_line, load_vector(pixel + i * line + j * channels),
-               store_vector(place + (i * 6 + j) * frequency, result[j]))
-    }
+  to_frequencies(1, patch, line, channels, tiles, target, frequency, layout);
 }
 
 static void winograd_output(const float *products, long frequency, long step, long tiles, long channels, long rows,

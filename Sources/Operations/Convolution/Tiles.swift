@@ -56,7 +56,7 @@ struct Tiles {
     return start(range.lowerBound)..<start(range.upperBound)
   }
 
-  /// `count` lines in nearly equal ranges of at most `most` tiles, where a line has no more.
+  /// All lines in nearly equal ranges of at most `most` tiles, or of one line where that has more.
   func ranges(most: Int) -> [Range<Int>] {
     let pieces = max(1, (lines + max(1, most / across) - 1) / max(1, most / across))
     return (0..<pieces).map { lines * $0 / pieces..<lines * ($0 + 1) / pieces }
