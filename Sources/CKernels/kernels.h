@@ -17,9 +17,10 @@
     (const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,             \
      int accumulate, float *target, long stride),                                                                        \
     (left, packed, rows, columns, first, count, depth, accumulate, target, stride))                                      \
-  K(narrow_product,                                                                                                      \
-    (const float *left, const float *right, float *target, long rows, long columns, long depth),                         \
-    (left, right, target, rows, columns, depth))                                                                         \
+  K(exact_product,                                                                                                       \
+    (const float *left, const float *right, long rows, long columns, long first, long count, long depth,                 \
+     float *target),                                                                                                     \
+    (left, right, rows, columns, first, count, depth, target))                                                           \
   K(gather_taps, (const dms_geometry *g, const dms_source *map, long first, long rows, float *columns),                  \
     (g, map, first, rows, columns))                                                                                      \
   K(scatter_taps, (const dms_geometry *g, const float *columns, long first, long rows, float *map),                      \

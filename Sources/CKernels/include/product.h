@@ -13,9 +13,6 @@
 /// Products summed before they are added to the target.
 enum { DMS_RUN = 64 };
 
-/// The widest product of `dms_narrow_product`.
-enum { DMS_NARROW = 32 };
-
 /// A matrix in memory: element (i, j) lies at `values[i * stride + j]`, or at `values[j * stride + i]` where transposed.
 typedef struct {
   const float *values;
@@ -50,9 +47,10 @@ void dms_pack(const dms_matrix *right, long depth, long columns, float scale, lo
 void dms_multiply(const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,
                   int accumulate, float *target, long stride);
 
-/// target [rows, columns] = left [rows, depth] * right [depth, columns], row major, columns at most `DMS_NARROW`, summed in
-/// double precision.
-void dms_narrow_product(const float *left, const float *right, float *target, long rows, long columns, long depth);
+/// Columns `first ..< first + count` of target [rows, columns] = left [rows, depth] * right [depth, columns], row major, summed in
+/// double precision and in order of depth. Products of two float32 are exact there: every instruction set computes the same bits.
+void dms_exact_product(const float *left, const float *right, long rows, long columns, long first, long count, long depth,
+                       float *target);
 
 /// `rounds` rounds of 2 * `dms_rows()` multiply-adds of whole vectors, all in registers: the most a core can do. `sink` has room
 /// for two vectors.

@@ -45,8 +45,8 @@ struct Convolution: Operation {
 
   private func form(_ inputs: [TensorType]) -> any MapForm {
     let taps = Taps(map: inputs[0].shape, weight: inputs[1].shape, stride: stride, padding: padding)
-    return Tiles(taps, algorithm).map { TileProduct(tiles: $0, isTurned: false) }
-      ?? TapProduct(taps: taps, isTurned: false)
+    if let tiles = Tiles(taps, algorithm) { return TileProduct(tiles: tiles, isTurned: false) }
+    return ExactProduct(taps, algorithm) ?? TapProduct(taps: taps, isTurned: false)
   }
 
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }
@@ -148,10 +148,15 @@ public enum ConvolutionAlgorithm: String, Sendable {
   case direct
   /// By Winograd's tiles where stride and taps allow.
   case winograd
+  /// As a product of matrices, forward in double precision.
+  case exact
 
   private static let wish = ProcessInfo.processInfo.environment["DMSNET_CONVOLUTION"].flatMap(Self.init)
 
   var resolved: Self { self == .automatic ? Self.wish ?? .automatic : self }
+
+  /// Whether a convolution is over in a few milliseconds, however it is computed: then it is better exact.
+  static func isSmall(_ taps: Taps) -> Bool { 10 * taps.rows * taps.inputs * taps.outputs < 256 << 20 }
 }
 
 /// A way to compute a map from a map and a weight.

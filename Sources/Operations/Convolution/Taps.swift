@@ -44,7 +44,7 @@ struct Taps {
 }
 
 /// Rows and columns of a product in pieces that fit a core's own cache and suffice for several threads.
-private func productPieces(rows: Int, columns: Int, gathered: Int = 0) -> Pieces {
+func productPieces(rows: Int, columns: Int, gathered: Int = 0) -> Pieces {
   let most = max(24, min(384, 131_072 / columns, gathered > 0 ? 196_608 / gathered : 384))
   var count = (rows + most - 1) / most
   // Eight pieces or more, while they have rows enough for the micro-kernel; then columns are cut as well.
@@ -62,8 +62,6 @@ struct TapProduct: MapForm {
 
   private var depth: Int { isTurned ? taps.outputs : taps.columns }
   private var columns: Int { isTurned ? taps.columns : taps.outputs }
-  // A narrow product leaves a vector unit idle anyway, and double precision is there for the asking.
-  private var isNarrow: Bool { !isTurned && columns <= Int(DMS_NARROW) }
 
   var pieces: Pieces { productPieces(rows: taps.rows, columns: columns, gathered: taps.isPlain ? 0 : depth) }
 
@@ -73,7 +71,7 @@ struct TapProduct: MapForm {
     let rows = mostRows
     return Workspace(
       shared: Packed.count(depth, columns) * 4,
-      scratch: (max(taps.gathered(rows), isNarrow ? rows * depth : 0) + Packed.scratch(rows: rows)) * 4)
+      scratch: (taps.gathered(rows) + Packed.scratch(rows: rows)) * 4)
   }
 
   func phases(
@@ -81,15 +79,6 @@ struct TapProduct: MapForm {
     _ workspace: UnsafeMutablePointer<Float>
   ) -> [Phase] {
     let pieces = pieces
-    if isNarrow {
-      return [
-        Phase(chunks: pieces.count) { chunk, scratch in
-          let rows = pieces[chunk].rows
-          let matrix = taps.gather(map, rows, scratch.assumingMemoryBound(to: Float.self))
-          dms_narrow_product(matrix, weight, target + rows.lowerBound * columns, rows.count, columns, depth)
-        }
-      ]
-    }
     let packed = Packed(values: workspace, depth: depth, columns: columns)
     let beyond = taps.gathered(mostRows)
     return [

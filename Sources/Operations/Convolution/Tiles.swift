@@ -13,19 +13,17 @@ struct Tiles {
   /// Nil where tiles do not apply to `taps` or, unless asked for, do not pay.
   init?(_ taps: Taps, _ algorithm: ConvolutionAlgorithm) {
     let g = taps.geometry
-    guard g.kernel_height == 3, g.kernel_width == 3, g.stride == 1, g.padding <= 2, algorithm != .direct else {
-      return nil
-    }
+    guard g.kernel_height == 3, g.kernel_width == 3, g.stride == 1, g.padding <= 2, algorithm == .automatic || algorithm == .winograd
+    else { return nil }
     self.init(g, taps.images, taps.inputs, taps.outputs)
     let narrow = min(inputs, outputs)
-    if algorithm == .winograd ? narrow < 16 : narrow <= Int(DMS_NARROW) { return nil }
+    if narrow < (algorithm == .winograd ? 16 : 33) { return nil }
     guard algorithm == .automatic else { return }
     // In multiplications: products and transforms of tiles and of weights, against products and gathering of taps. What a
     // transform costs was measured against the products.
     let tiles = 36 * count * inputs * outputs + 240 * count * (inputs + outputs) + 200 * inputs * outputs
     let direct = 10 * taps.rows * inputs * outputs
-    // What is over in a few milliseconds either way is better exact.
-    if tiles > direct || direct < 256 << 20 { return nil }
+    if tiles > direct || ConvolutionAlgorithm.isSmall(taps) { return nil }
   }
 
   private init(_ geometry: dms_geometry, _ images: Int, _ inputs: Int, _ outputs: Int) {
