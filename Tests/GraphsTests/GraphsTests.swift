@@ -87,7 +87,7 @@ struct ProgramTests {
   }
 
   /// What a convolution loads from a norm that waits is what it would have read, whichever way it is computed.
-  @Test(arguments: [(1, 1, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)], [ConvolutionAlgorithm.direct, .winograd])
+  @Test(arguments: [(1, 1, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)], [ConvolutionAlgorithm.exact, .direct, .winograd])
   func convolutionsTakeInNorms(_ geometry: (kernel: Int, stride: Int, padding: Int), _ algorithm: ConvolutionAlgorithm)
     throws
   {

@@ -15,8 +15,8 @@ extension OperationCase {
   ]
 
   static let convolutions: [OperationCase] =
-    geometries.map { convolution($0, .automatic) } + tiled.map { convolution($0, .winograd) }
-    + tiled.map { convolution($0, .direct) }
+    geometries.flatMap { [convolution($0, .exact), convolution($0, .direct)] }
+    + tiled.flatMap { [convolution($0, .winograd), convolution($0, .direct)] }
 
   private static func convolution(
     _ geometry: (Int, Int, Int, Int, Int, Int, Int, Int), _ algorithm: ConvolutionAlgorithm

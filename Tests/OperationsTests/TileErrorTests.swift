@@ -13,7 +13,7 @@ struct TileErrorTests {
     let deviation = (2 / Float(9 * channels)).squareRoot()
     let w = (0..<9 * channels * channels).map { _ in deviation * stream.normal() }
     var errors: [ConvolutionAlgorithm: (largest: Double, typical: Double)] = [:]
-    for algorithm in [ConvolutionAlgorithm.direct, .winograd] {
+    for algorithm in [ConvolutionAlgorithm.exact, .direct, .winograd] {
       let graph = Graph()
       let input = graph.input("x", TensorType([2, map, map, channels]))
       let weight = graph.input("w", TensorType([3, 3, channels, channels]))
@@ -45,9 +45,12 @@ struct TileErrorTests {
       scale = (scale / Double(count)).squareRoot()
       errors[algorithm] = (largest / scale, (squares / Double(count)).squareRoot() / scale)
     }
-    let (direct, tiles) = (try #require(errors[.direct]), try #require(errors[.winograd]))
-    print("\(map)x\(map), \(channels) channels: product \(direct), tiles \(tiles), relative to the outputs' RMS")
+    let (exact, direct) = (try #require(errors[.exact]), try #require(errors[.direct]))
+    let tiles = try #require(errors[.winograd])
+    print("\(map)x\(map), \(channels) channels, relative to the outputs' RMS:")
+    print("exact product \(exact), product \(direct), tiles \(tiles)")
     #expect(tiles.largest < 2e-5 && tiles.typical < 3e-6)
+    #expect(exact.largest < 5e-7 && exact.typical < 5e-8)
     #expect(direct.largest < 5e-6 && direct.typical < 1e-6)
   }
 }

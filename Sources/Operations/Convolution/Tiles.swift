@@ -13,7 +13,8 @@ struct Tiles {
   /// Nil where tiles do not apply to `taps` or, unless asked for, do not pay.
   init?(_ taps: Taps, _ algorithm: ConvolutionAlgorithm) {
     let g = taps.geometry
-    guard g.kernel_height == 3, g.kernel_width == 3, g.stride == 1, g.padding <= 2, algorithm == .automatic || algorithm == .winograd
+    guard algorithm == .automatic || algorithm == .winograd, g.kernel_height == 3, g.kernel_width == 3, g.stride == 1,
+      g.padding <= 2
     else { return nil }
     self.init(g, taps.images, taps.inputs, taps.outputs)
     let narrow = min(inputs, outputs)
