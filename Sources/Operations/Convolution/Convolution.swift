@@ -156,7 +156,7 @@ public enum ConvolutionAlgorithm: String, Sendable {
   var resolved: Self { self == .automatic ? Self.wish ?? .automatic : self }
 
   /// Whether a convolution is over in a few milliseconds, however it is computed: then it is better exact.
-  static func isSmall(_ taps: Taps) -> Bool { 10 * taps.rows * taps.inputs * taps.outputs < 256 << 20 }
+  static func isSmall(_ taps: Taps) -> Bool { taps.rows * taps.columns * taps.outputs < 256 << 20 }
 }
 
 /// A way to compute a map from a map and a weight.
