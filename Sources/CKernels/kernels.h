@@ -15,8 +15,8 @@
     (right, depth, columns, scale, first, count, packed))                                                                \
   K(multiply,                                                                                                            \
     (const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,             \
-     int accumulate, float *target, long stride),                                                                        \
-    (left, packed, rows, columns, first, count, depth, accumulate, target, stride))                                      \
+     int accumulate, float *target, long stride, const dms_ahead *ahead),                                                \
+    (left, packed, rows, columns, first, count, depth, accumulate, target, stride, ahead))                               \
   K(exact_product,                                                                                                       \
     (const float *left, const float *right, long rows, long columns, long first, long count, long depth,                 \
      float *target),                                                                                                     \

@@ -200,7 +200,7 @@ public final class Program: TeamWork, @unchecked Sendable {
     let scratch = scratch.base + thread * scratchStride
     for step in current {
       recording?.begin(thread, step)
-      for phase in steps[step].phases { team.share(phase.chunks) { phase.body($0, scratch) } }
+      for phase in steps[step].phases { team.share(phase.chunks, thread) { phase.body($0, scratch) } }
       recording?.end(thread, step)
     }
   }

@@ -40,6 +40,6 @@ struct Product {
     }
     var b = dms_matrix(values: right, stride: rightStride, transposed: transposeRight ? 1 : 0)
     dms_pack(&b, depth, columns, scale, 0, dms_pack_panels(depth, columns), packed)
-    dms_multiply(&a, packed, rows, columns, 0, columns, depth, 0, target, columns)
+    dms_multiply(&a, packed, rows, columns, 0, columns, depth, 0, target, columns, nil)
   }
 }

@@ -58,6 +58,14 @@ extension dms_source {
       padded: (stride + panel - 1) / panel * panel)
   }
 
+  /// Channels `channels` of `rows`, to be asked for.
+  func ahead(_ rows: Range<Int>, _ channels: Range<Int>) -> dms_ahead {
+    let first = rows.lowerBound * stride + channels.lowerBound
+    return dms_ahead(
+      values: x + first, more: isPending ? arriving.map { $0 + first } : nil, stride: stride, rows: rows.count,
+      columns: channels.count)
+  }
+
   private func place(
     _ rows: Range<Int>, _ channels: Range<Int>, _ target: UnsafeMutablePointer<Float>, _ layout: dms_layout, padded: Int
   ) {
@@ -99,11 +107,10 @@ struct Packed {
   static func scratch(rows: Int) -> Int { rows * slice }
 
   /// Channels `channels` of target [rows, columns] (+)= source [rows, depth] * this [depth, columns]; the first of `rows` goes to the
-  /// target's row 0.
+  /// target's row 0. `next` rows, if any, are those that the caller multiplies next.
   func multiply(
     _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool,
-    into target: UnsafeMutablePointer<Float>,
-    _ scratch: UnsafeMutablePointer<Float>
+    into target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>, next: Range<Int>
   ) {
     var start = 0
     while start < depth {
@@ -111,9 +118,12 @@ struct Packed {
       source.loadLeft(rows, start..<end, scratch)
       var left = dms_left(values: scratch, stride: rows.count * Int(DMS_RUN), transposed: 0)
       let slice = values + start * (Packed.count(depth, columns) / depth)
+      var ahead =
+        end < depth
+        ? source.ahead(rows, end..<min(depth, end + Packed.slice)) : source.ahead(next, 0..<min(depth, Packed.slice))
       dms_multiply(
         &left, slice, rows.count, columns, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
-        target + channels.lowerBound, columns)
+        target + channels.lowerBound, columns, &ahead)
       start = end
     }
   }

@@ -24,13 +24,15 @@ public final class ThreadTeam: @unchecked Sendable {
   private let wake: UnsafeMutablePointer<pthread_cond_t>
   private let arrived = ManagedAtomic<Int>(0)
   private let phase = ManagedAtomic<Int>(0)
-  private let next = ManagedAtomic<Int>(0)
+  /// How many chunks of each thread's range are taken.
+  private let taken: [ManagedAtomic<Int>]
   private let running = ManagedAtomic<Int>(0)
 
   /// Starts `count - 1` threads; `count` is at least 1.
   public init(count: Int) {
     precondition(count >= 1)
     self.count = count
+    taken = (0..<count).map { _ in ManagedAtomic(0) }
     mutex = .allocate(capacity: 1)
     wake = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
@@ -69,17 +71,21 @@ public final class ThreadTeam: @unchecked Sendable {
     self.work = nil
   }
 
-  /// Shares chunks `0 ..< count` out among the threads, each taking the next when it is done with one, and then meets: who does
-  /// what depends on who is fast, what is done does not.
-  public func share(_ count: Int, _ body: (Int) -> Void) {
+  /// Shares chunks `0 ..< count` out among the threads and then meets. Each goes through a range of its own, one chunk after the
+  /// other, and then through what is left of the others': who does what depends on who is fast, what is done does not.
+  public func share(_ count: Int, _ thread: Int, _ body: (Int) -> Void) {
     guard self.count > 1 else {
       for chunk in 0..<count { body(chunk) }
       return
     }
-    while true {
-      let chunk = next.loadThenWrappingIncrement(ordering: .relaxed)
-      guard chunk < count else { break }
-      body(chunk)
+    for offset in 0..<self.count {
+      let owner = (thread + offset) % self.count
+      let range = count * owner / self.count..<count * (owner + 1) / self.count
+      while true {
+        let chunk = range.lowerBound + taken[owner].loadThenWrappingIncrement(ordering: .relaxed)
+        guard chunk < range.upperBound else { break }
+        body(chunk)
+      }
     }
     barrier()
   }
@@ -90,7 +96,7 @@ public final class ThreadTeam: @unchecked Sendable {
     let mine = phase.load(ordering: .acquiring)
     if arrived.wrappingIncrementThenLoad(ordering: .acquiringAndReleasing) == count {
       arrived.store(0, ordering: .relaxed)
-      next.store(0, ordering: .relaxed)
+      for owner in 0..<count { taken[owner].store(0, ordering: .relaxed) }
       phase.store(mine &+ 1, ordering: .releasing)
       return
     }

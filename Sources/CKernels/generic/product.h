@@ -93,9 +93,31 @@ INLINE void any_tile(long rows, int transposed, const float *left, long stride, 
 #undef TILE
 }
 
+/// Where asking for `ahead` has come to: cache line `line` of row `row`.
+typedef struct {
+  dms_ahead ahead;
+  long row, line;
+} asking;
+
+/// Asks for the next `count` cache lines. They are meant for the second cache: the first has the tile's.
+INLINE void ask(asking *a, long count) {
+  for (; count > 0 && a->row < a->ahead.rows; count--) {
+    const long at = a->row * a->ahead.stride + a->line * 16;
+    __builtin_prefetch(a->ahead.values + at, 0, 2);
+    if (a->ahead.more) __builtin_prefetch(a->ahead.more + at, 0, 2);
+    if (++a->line * 16 < a->ahead.columns) continue;
+    a->line = 0;
+    a->row++;
+  }
+}
+
 static void multiply(const dms_left *left, const float *packed, long rows, long columns, long first, long count,
-                     long depth, int accumulate, float *target, long stride) {
+                     long depth, int accumulate, float *target, long stride, const dms_ahead *ahead) {
   const long panels = (columns + PANEL - 1) / PANEL, tiles = (rows + ROWS - 1) / ROWS;
+  const long all = (depth + DMS_RUN - 1) / DMS_RUN * ((count + PANEL - 1) / PANEL) * tiles;
+  asking next = {0};
+  if (ahead) next.ahead = *ahead;
+  const long share = all ? (next.ahead.rows * ((next.ahead.columns + 15) / 16) + all - 1) / all : 0;
   for (long start = 0; start < depth; start += DMS_RUN) {
     const long run = depth - start < DMS_RUN ? depth - start : DMS_RUN;
     const int adds = accumulate || start > 0;
@@ -104,6 +126,7 @@ static void multiply(const dms_left *left, const float *packed, long rows, long 
       const float *right = packed + start * panels * PANEL + (first + c) * run;
       const long width = count - c < PANEL ? count - c : PANEL;
       for (long t = 0; t < tiles; t++) {
+        ask(&next, share);
         const long row = rows * t / tiles, height = rows * (t + 1) / tiles - row;
         float *place = target + row * stride + c;
         if (left->transposed)

@@ -27,6 +27,13 @@ typedef struct {
   int transposed;
 } dms_left;
 
+/// Memory that will be read next: `rows` rows of `columns` floats, `stride` apart, from `values` and, where there is `more`, as
+/// many from there. A product asks for it bit by bit while it computes.
+typedef struct {
+  const float *values, *more;
+  long stride, rows, columns;
+} dms_ahead;
+
 /// The most rows that the micro-kernel computes at once.
 long dms_rows(void);
 
@@ -43,9 +50,9 @@ long dms_pack_panels(long depth, long columns);
 void dms_pack(const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed);
 
 /// Columns `first ..< first + count` of the product; `first` is a multiple of the panel's, `columns` all that are packed.
-/// `target` is where row 0 of column `first` goes and has `stride` floats a row.
+/// `target` is where row 0 of column `first` goes and has `stride` floats a row. `ahead` may be NULL.
 void dms_multiply(const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,
-                  int accumulate, float *target, long stride);
+                  int accumulate, float *target, long stride, const dms_ahead *ahead);
 
 /// Columns `first ..< first + count` of target [rows, columns] = left [rows, depth] * right [depth, columns], row major, summed in
 /// double precision and in order of depth. Products of two float32 are exact there: every instruction set computes the same bits.

@@ -155,8 +155,11 @@ public enum ConvolutionAlgorithm: String, Sendable {
 
   var resolved: Self { self == .automatic ? Self.wish ?? .automatic : self }
 
-  /// Whether a convolution is over in a few milliseconds, however it is computed: then it is better exact.
-  static func isSmall(_ taps: Taps) -> Bool { taps.rows * taps.columns * taps.outputs < 256 << 20 }
+  /// Whether a convolution is over in a few milliseconds, however it is computed: then it is better exact. 1x1 kernels, of which
+  /// there are more, count like 3x3.
+  static func isSmall(_ taps: Taps) -> Bool {
+    taps.rows * max(taps.columns, 9 * taps.inputs) * taps.outputs < 256 << 20
+  }
 }
 
 /// A way to compute a map from a map and a weight.

@@ -87,8 +87,10 @@ struct TapProduct: MapForm {
         let (rows, channels) = pieces[chunk]
         let scratch = scratch.assumingMemoryBound(to: Float.self)
         let (source, range) = taps.matrix(map, rows, scratch)
+        let next = taps.isPlain && chunk + 1 < pieces.count ? pieces[chunk + 1].rows : rows
         packed.multiply(
-          source, range, channels, adds: adds, into: target + rows.lowerBound * columns, scratch + beyond)
+          source, range, channels, adds: adds, into: target + rows.lowerBound * columns, scratch + beyond,
+          next: next == rows ? 0..<0 : next)
       },
     ]
   }
@@ -127,9 +129,11 @@ struct ScatteredTaps: MapForm {
         let products = scratch.assumingMemoryBound(to: Float.self)
         if !adds { (target + image * extent).update(repeating: 0, count: extent) }
         for first in stride(from: image * positions, to: (image + 1) * positions, by: grain) {
-          let rows = first..<min(first + grain, (image + 1) * positions)
+          let end = (image + 1) * positions
+          let rows = first..<min(first + grain, end)
           packed.multiply(
-            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.gathered(grain))
+            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.gathered(grain),
+            next: rows.upperBound..<min(rows.upperBound + grain, end))
           withUnsafePointer(to: taps.geometry) { dms_scatter_taps($0, products, first, rows.count, target) }
         }
       },
@@ -190,6 +194,8 @@ struct TapWeightGradient: WeightForm {
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: run) {
         let part = first..<min(first + run, rows.upperBound)
         if !isPackedOnce { arriving.loadRight(part, packed) }
+        let next = part.upperBound..<min(part.upperBound + run, rows.upperBound)
+        var ahead = map.ahead(taps.isPlain ? next : 0..<0, columns)
         var left = dms_left(values: loaded, stride: step, transposed: 1)
         if taps.isPlain {
           map.load(part, columns, loaded, step: step)
@@ -199,7 +205,7 @@ struct TapWeightGradient: WeightForm {
         }
         dms_multiply(
           &left, isPackedOnce ? workspace + first * width : packed, columns.count, outputs, 0, outputs, part.count,
-          first > rows.lowerBound ? 1 : 0, place, outputs)
+          first > rows.lowerBound ? 1 : 0, place, outputs, &ahead)
       }
     }
     if isPackedOnce { return [packing, products] }

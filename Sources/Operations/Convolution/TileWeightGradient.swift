@@ -57,9 +57,14 @@ struct TileWeightGradient: WeightForm {
           let (frequency, rows) = (chunk / blocks.count, blocks[chunk % blocks.count].rows)
           var left = dms_left(
             values: workspace + frequency * inputsApart + rows.lowerBound, stride: step, transposed: 1)
+          let next = (chunk + 1) / blocks.count
+          var ahead = dms_ahead(
+            values: workspace + next * inputsApart + blocks[(chunk + 1) % blocks.count].rows.lowerBound, more: nil,
+            stride: step, rows: next < 36 ? count : 0, columns: rows.count)
           dms_multiply(
             &left, right + frequency * arrivingApart, rows.count, outputs, 0, outputs, count,
-            section.lowerBound > 0 ? 1 : 0, products + frequency * productsApart + rows.lowerBound * outputs, outputs)
+            section.lowerBound > 0 ? 1 : 0, products + frequency * productsApart + rows.lowerBound * outputs, outputs,
+            &ahead)
         })
     }
     phases.append(

@@ -198,9 +198,11 @@ struct TileProduct: MapForm {
     func multiply(_ frequency: Int) {
       var left = dms_left(
         values: memory + frequency * apart.inputs, stride: count * Int(DMS_RUN), transposed: 0)
+      var ahead = dms_ahead(
+        values: left.values + apart.inputs, more: nil, stride: 0, rows: frequency < 35 ? 1 : 0, columns: apart.inputs)
       dms_multiply(
         &left, weights + frequency * form.weightStep, count, form.outputs, 0, form.outputs, form.inputs, 0,
-        products + frequency * apart.products, form.step)
+        products + frequency * apart.products, form.step, &ahead)
     }
 
     /// Products of lines `range` to outputs.
