@@ -14,9 +14,9 @@
     (const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed),             \
     (right, depth, columns, scale, first, count, packed))                                                                \
   K(multiply,                                                                                                            \
-    (const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,             \
-     int accumulate, float *target, long stride, const dms_ahead *ahead),                                                \
-    (left, packed, rows, columns, first, count, depth, accumulate, target, stride, ahead))                               \
+    (const dms_left *left, const dms_right *right, long rows, long first, long count, long depth, int accumulate,        \
+     float *target, long stride, const dms_ahead *ahead),                                                                \
+    (left, right, rows, first, count, depth, accumulate, target, stride, ahead))                                         \
   K(exact_product,                                                                                                       \
     (const float *left, const float *right, long rows, long columns, long first, long count, long depth,                 \
      float *target),                                                                                                     \
@@ -48,17 +48,17 @@
     (const float *g, const float *output, long stride, long row, long rows, long first, long channels, float *y),        \
     (g, output, stride, row, rows, first, channels, y))                                                                  \
   K(winograd_input,                                                                                                      \
-    (const float *patch, long line, long channels, long tiles, float *target, long frequency,                            \
+    (const float *patch, long line, long channels, const dms_tiles *tiles, float *target, long frequency,                \
      const dms_layout *layout),                                                                                          \
     (patch, line, channels, tiles, target, frequency, layout))                                                           \
   K(winograd_arriving,                                                                                                   \
-    (const float *patch, long line, long channels, long tiles, float *target, long frequency,                            \
+    (const float *patch, long line, long channels, const dms_tiles *tiles, float *target, long frequency,                \
      const dms_layout *layout),                                                                                          \
     (patch, line, channels, tiles, target, frequency, layout))                                                           \
   K(winograd_output,                                                                                                     \
-    (const float *products, long frequency, long step, long tiles, long channels, long rows, long columns, int adds,     \
-     float *target, long line),                                                                                          \
-    (products, frequency, step, tiles, channels, rows, columns, adds, target, line))                                     \
+    (const float *products, long frequency, long step, const dms_tiles *tiles, long channels, int adds, float *target,   \
+     long line),                                                                                                         \
+    (products, frequency, step, tiles, channels, adds, target, line))                                                    \
   K(winograd_weight,                                                                                                     \
     (const float *weight, long inputs, long outputs, int turned, long first, long count, float *packed,                  \
      long frequency),                                                                                                    \

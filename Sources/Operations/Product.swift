@@ -40,6 +40,7 @@ struct Product {
     }
     var b = dms_matrix(values: right, stride: rightStride, transposed: transposeRight ? 1 : 0)
     dms_pack(&b, depth, columns, scale, 0, dms_pack_panels(depth, columns), packed)
-    dms_multiply(&a, packed, rows, columns, 0, columns, depth, 0, target, columns, nil)
+    var packedRight = dms_right(values: packed, depth: depth, columns: columns, first: 0)
+    dms_multiply(&a, &packedRight, rows, 0, columns, depth, 0, target, columns, nil)
   }
 }

@@ -117,12 +117,12 @@ struct Packed {
       let end = min(depth, start + Packed.slice)
       source.loadLeft(rows, start..<end, scratch)
       var left = dms_left(values: scratch, stride: rows.count * Int(DMS_RUN), transposed: 0)
-      let slice = values + start * (Packed.count(depth, columns) / depth)
+      var right = dms_right(values: values, depth: depth, columns: columns, first: start)
       var ahead =
         end < depth
         ? source.ahead(rows, end..<min(depth, end + Packed.slice)) : source.ahead(next, 0..<min(depth, Packed.slice))
       dms_multiply(
-        &left, slice, rows.count, columns, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
+        &left, &right, rows.count, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
         target + channels.lowerBound, columns, &ahead)
       start = end
     }

@@ -111,28 +111,33 @@ INLINE void ask(asking *a, long count) {
   }
 }
 
-static void multiply(const dms_left *left, const float *packed, long rows, long columns, long first, long count,
-                     long depth, int accumulate, float *target, long stride, const dms_ahead *ahead) {
-  const long panels = (columns + PANEL - 1) / PANEL, tiles = (rows + ROWS - 1) / ROWS;
-  const long all = (depth + DMS_RUN - 1) / DMS_RUN * ((count + PANEL - 1) / PANEL) * tiles;
+static void multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
+                     int accumulate, float *target, long stride, const dms_ahead *ahead) {
+  const long panels = (right->columns + PANEL - 1) / PANEL, tiles = (rows + ROWS - 1) / ROWS;
+  const long begin = right->first, end = begin + depth;
+  const long runs = depth ? (end - 1) / DMS_RUN - begin / DMS_RUN + 1 : 0;
+  const long all = runs * ((count + PANEL - 1) / PANEL) * tiles;
   asking next = {0};
   if (ahead) next.ahead = *ahead;
   const long share = all ? (next.ahead.rows * ((next.ahead.columns + 15) / 16) + all - 1) / all : 0;
-  for (long start = 0; start < depth; start += DMS_RUN) {
-    const long run = depth - start < DMS_RUN ? depth - start : DMS_RUN;
-    const int adds = accumulate || start > 0;
-    const float *from = left->values + (left->transposed ? start * left->stride : start / DMS_RUN * left->stride);
+  for (long start = begin, stop; start < end; start = stop) {
+    const long base = start / DMS_RUN * DMS_RUN;
+    const long packed = right->depth - base < DMS_RUN ? right->depth - base : DMS_RUN;
+    stop = base + packed < end ? base + packed : end;
+    const int adds = accumulate || start > begin;
+    const float *from =
+        left->values + (left->transposed ? start - begin : (start - begin) / DMS_RUN) * left->stride;
     for (long c = 0; c < count; c += PANEL) {
-      const float *right = packed + start * panels * PANEL + (first + c) * run;
+      const float *panel = right->values + (base * panels + start - base) * PANEL + (first + c) * packed;
       const long width = count - c < PANEL ? count - c : PANEL;
       for (long t = 0; t < tiles; t++) {
         ask(&next, share);
         const long row = rows * t / tiles, height = rows * (t + 1) / tiles - row;
         float *place = target + row * stride + c;
         if (left->transposed)
-          any_tile(height, 1, from + row, left->stride, right, run, adds, width, place, stride);
+          any_tile(height, 1, from + row, left->stride, panel, stop - start, adds, width, place, stride);
         else
-          any_tile(height, 0, from + row * DMS_RUN, 0, right, run, adds, width, place, stride);
+          any_tile(height, 0, from + row * DMS_RUN, 0, panel, stop - start, adds, width, place, stride);
       }
     }
   }

@@ -16,6 +16,15 @@ INLINE void input_line(const vector d[6], vector t[6]) {
   t[5] = FMA((vector)(A * A * B * B), d[1], FMA((vector)(-A * A - B * B), d[3], d[5]));
 }
 
+/// Of six pixels in a line only the first `known` reach an output: the others are chosen so that frequencies from `known` on
+/// vanish, which then need no products.
+INLINE void choose_rest(long known, vector d[6]) {
+  if (known == 6) return;
+  if (known < 4) d[3] = (vector)(A * A) * d[1];
+  if (known < 5) d[4] = FMA((vector)(B), FMA((vector)(-A * A), d[1], d[3]), (vector)(A * A) * d[2]);
+  d[5] = FMA((vector)(A * A + B * B), d[3], (vector)(-A * A * B * B) * d[1]);
+}
+
 /// Four pixels of a gradient in a line to six frequencies: A d, the transpose of `output_line`.
 INLINE void arriving_line(const vector d[4], vector t[6]) {
   const vector even_a = FMA((vector)(A * A), d[2], d[0]), odd_a = FMA((vector)(A * A), d[3], d[1]);
@@ -65,17 +74,17 @@ INLINE void weight_gradient_line(const vector m[6], vector g[3]) {
 }
 
 /// Both transforms of a tile: down the columns, then along the rows.
-#define TWO_WAYS(from, to, line, in, out)                       \
+#define TWO_WAYS(from, to, down, along, in, out)                \
   vector half[to][from];                                        \
   for (int j = 0; j < from; j++) {                              \
     vector column[from], result[to];                            \
     for (int i = 0; i < from; i++) column[i] = in;              \
-    line(column, result);                                       \
+    down(column, result);                                       \
     for (int i = 0; i < to; i++) half[i][j] = result[i];        \
   }                                                             \
   for (int i = 0; i < to; i++) {                                \
     vector result[to];                                          \
-    line(half[i], result);                                      \
+    along(half[i], result);                                     \
     for (int j = 0; j < to; j++) out;                           \
   }
 
@@ -84,51 +93,69 @@ INLINE void ask_frequencies(const float *p, long frequency) {
   for (int f = 0; f < 36; f++) __builtin_prefetch(p + f * frequency);
 }
 
-/// Patches of a line of tiles to frequencies: 6x6 inputs, or 4x4 gradients where `arriving`, a constant.
-INLINE void to_frequencies(int arriving, const float *patch, long line, long channels, long tiles, float *target,
-                           long frequency, const dms_layout *layout) {
+/// Patches of tiles to the first `high` x `wide` frequencies: 6x6 inputs, or 4x4 gradients where `arriving`, a constant.
+INLINE void to_frequencies(int arriving, long high, long wide, const float *patch, long line, long channels, long tiles,
+                           float *target, long frequency, const dms_layout *layout) {
   for (long t = 0; t < tiles; t++)
     for (long c = 0; c < channels; c += LANES) {
       const float *pixel = patch + t * 4 * channels + c;
       float *place = target + t * layout->step + c / layout->width * layout->plane + c % layout->width;
       if (arriving) {
-        TWO_WAYS(4, 6, arriving_line, load_vector(pixel + i * line + j * channels),
-                 store_vector(place + (i * 6 + j) * frequency, result[j]))
+        TWO_WAYS(4, 6, arriving_line, arriving_line, load_vector(pixel + i * line + j * channels),
+                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * frequency, result[j]))
       } else {
-        TWO_WAYS(6, 6, input_line, load_vector(pixel + i * line + j * channels),
-                 store_vector(place + (i * 6 + j) * frequency, result[j]))
+#define DOWN(d, t) (choose_rest(high, d), input_line(d, t))
+#define ALONG(d, t) (choose_rest(wide, d), input_line(d, t))
+        TWO_WAYS(6, 6, DOWN, ALONG, load_vector(pixel + i * line + j * channels),
+                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * frequency, result[j]))
+#undef DOWN
+#undef ALONG
       }
     }
 }
 
-static void winograd_input(const float *patch, long line, long channels, long tiles, float *target, long frequency,
-                           const dms_layout *layout) {
-  to_frequencies(0, patch, line, channels, tiles, target, frequency, layout);
+static void winograd_input(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
+                           long frequency, const dms_layout *layout) {
+  if (tiles->rows == 4 && tiles->columns == 4)
+    to_frequencies(0, 6, 6, patch, line, channels, tiles->count, target, frequency, layout);
+  else
+    to_frequencies(0, tiles->rows + 2, tiles->columns + 2, patch, line, channels, tiles->count, target, frequency, layout);
 }
 
-static void winograd_arriving(const float *patch, long line, long channels, long tiles, float *target, long frequency,
-                              const dms_layout *layout) {
-  to_frequencies(1, patch, line, channels, tiles, target, frequency, layout);
+static void winograd_arriving(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
+                              long frequency, const dms_layout *layout) {
+  if (tiles->rows == 4 && tiles->columns == 4)
+    to_frequencies(1, 6, 6, patch, line, channels, tiles->count, target, frequency, layout);
+  else
+    to_frequencies(1, tiles->rows + 2, tiles->columns + 2, patch, line, channels, tiles->count, target, frequency, layout);
 }
 
-static void winograd_output(const float *products, long frequency, long step, long tiles, long channels, long rows,
-                            long columns, int adds, float *target, long line) {
-  for (long t = 0; t < tiles; t++) {
-    const long width = columns - 4 * t < 4 ? columns - 4 * t : 4;
+/// Tiles of `rows` x `columns` outputs from the first frequencies.
+INLINE void from_frequencies(long rows, long columns, const float *products, long frequency, long step, long tiles,
+                             long channels, int adds, float *target, long line) {
+  for (long t = 0; t < tiles; t++)
     for (long c = 0; c < channels; c += LANES) {
       const long count = channels - c < LANES ? channels - c : LANES;
       const float *m = products + t * step + c;
       ask_frequencies(m + 4 * LANES, frequency);
       float *place = target + 4 * t * channels + c;
-      TWO_WAYS(6, 4, output_line, load_vector(m + (i * 6 + j) * frequency),
-               if (i < rows && j < width) store_some(place + i * line + j * channels, result[j], count, adds))
+      TWO_WAYS(6, 4, output_line, output_line,
+               i < rows + 2 && j < columns + 2 ? load_vector(m + (i * 6 + j) * frequency) : (vector)(0),
+               if (i < rows && j < columns) store_some(place + i * line + j * channels, result[j], count, adds))
     }
-  }
+}
+
+static void winograd_output(const float *products, long frequency, long step, const dms_tiles *tiles, long channels,
+                            int adds, float *target, long line) {
+  if (tiles->rows == 4 && tiles->columns == 4)
+    from_frequencies(4, 4, products, frequency, step, tiles->count, channels, adds, target, line);
+  else
+    from_frequencies(tiles->rows, tiles->columns, products, frequency, step, tiles->count, channels, adds, target, line);
 }
 
 /// 3x3 taps of one vector to 36 places.
 INLINE void weight_tile(const vector taps[9], float *place, long frequency) {
-  TWO_WAYS(3, 6, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * frequency, result[j]))
+  TWO_WAYS(3, 6, weight_line, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * frequency, result[j]))
 }
 
 /// Where depth `at` of column `c` lies in a packed right side [depth, columns].
@@ -189,7 +216,7 @@ static void winograd_weight_gradient(const float *products, long frequency, long
       const float *m = products + k * outputs + c;
       ask_frequencies(m + 8 * LANES, frequency);
       float *place = gradient + k * outputs + c;
-      TWO_WAYS(6, 3, weight_gradient_line, load_up_to(m + (i * 6 + j) * frequency, width),
+      TWO_WAYS(6, 3, weight_gradient_line, weight_gradient_line, load_up_to(m + (i * 6 + j) * frequency, width),
                store_some(place + (i * 3 + j) * inputs * outputs, result[j], width, 0))
     }
 }

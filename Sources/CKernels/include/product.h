@@ -27,6 +27,12 @@ typedef struct {
   int transposed;
 } dms_left;
 
+/// A packed right side [depth, columns], of which the product takes depth `first` and on.
+typedef struct {
+  const float *values;
+  long depth, columns, first;
+} dms_right;
+
 /// Memory that will be read next: `rows` rows of `columns` floats, `stride` apart, from `values` and, where there is `more`, as
 /// many from there. A product asks for it bit by bit while it computes.
 typedef struct {
@@ -49,9 +55,10 @@ long dms_pack_panels(long depth, long columns);
 /// Packs panels `first ..< first + count` of right [depth, columns], multiplied by `scale`.
 void dms_pack(const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed);
 
-/// Columns `first ..< first + count` of the product; `first` is a multiple of the panel's, `columns` all that are packed.
-/// `target` is where row 0 of column `first` goes and has `stride` floats a row. `ahead` may be NULL.
-void dms_multiply(const dms_left *left, const float *packed, long rows, long columns, long first, long count, long depth,
+/// Columns `first ..< first + count` of the product over `depth`; `first` is a multiple of the panel's. The left side begins at the
+/// right side's `first` depth, which, where it lies by rows, begins a run. `target` is where row 0 of column `first` goes and has
+/// `stride` floats a row. `ahead` may be NULL.
+void dms_multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
                   int accumulate, float *target, long stride, const dms_ahead *ahead);
 
 /// Columns `first ..< first + count` of target [rows, columns] = left [rows, depth] * right [depth, columns], row major, summed in

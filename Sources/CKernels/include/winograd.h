@@ -6,21 +6,29 @@
 
 enum { DMS_FREQUENCIES = 36, DMS_TILE = 4 };
 
-/// Input tiles: `tiles` patches of 6x6 pixels, each 4 pixels right of the one before, to 36 matrices. Pixel (i, j) of tile 0
+/// `count` tiles side by side, of `rows` x `columns` outputs each, 1 to 4.
+///
+/// A tile of fewer than four outputs in a direction wants only as many frequencies of that direction as outputs and two more, the
+/// first ones: pixels beyond, which no output needs, are chosen so that the others vanish. Those are neither written nor read.
+typedef struct {
+  long count, rows, columns;
+} dms_tiles;
+
+/// Input tiles: patches of 6x6 pixels, each 4 pixels right of the one before, to 36 matrices. Pixel (i, j) of tile 0
 /// lies at `patch + i * line + j * channels`; `channels` is a multiple of 16. Element (tile, channel) of frequency f goes where
 /// `layout` says, from `target + f * frequency`.
-void dms_winograd_input(const float *patch, long line, long channels, long tiles, float *target, long frequency,
+void dms_winograd_input(const float *patch, long line, long channels, const dms_tiles *tiles, float *target, long frequency,
                         const dms_layout *layout);
 
-/// Tiles of an output's gradient, 4x4 pixels, to 36 matrices; as above.
-void dms_winograd_arriving(const float *patch, long line, long channels, long tiles, float *target, long frequency,
-                           const dms_layout *layout);
+/// Tiles of an output's gradient, 4x4 pixels with zeros beyond the tile's, to 36 matrices; as above.
+void dms_winograd_arriving(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
+                           long frequency, const dms_layout *layout);
 
-/// 36 matrices back to 4x4 outputs: element (tile, channel) of frequency f lies at `products[f * frequency + tile * step +
-/// channel]`, `step` a multiple of 16. The `tiles` tiles lie side by side; of all, `rows` x `columns` pixels from `target`, with
-/// `line` floats a row of pixels and `channels` a pixel, are stored, or added to what is there where `adds`.
-void dms_winograd_output(const float *products, long frequency, long step, long tiles, long channels, long rows,
-                         long columns, int adds, float *target, long line);
+/// 36 matrices back to outputs: element (tile, channel) of frequency f lies at `products[f * frequency + tile * step + channel]`,
+/// `step` a multiple of 16. Outputs go to `target`, with `line` floats a row of pixels and `channels` a pixel, or are added to
+/// what is there where `adds`.
+void dms_winograd_output(const float *products, long frequency, long step, const dms_tiles *tiles, long channels, int adds,
+                         float *target, long line);
 
 /// Transforms and packs a weight [3,3,inputs,outputs] for depth `first ..< first + count`: as the right side [inputs, outputs],
 /// or, turned around for the gradient of the map, as [outputs, inputs]. Frequencies lie

@@ -203,8 +203,12 @@ struct TapWeightGradient: WeightForm {
           left.values = taps.gather(map, part, gathered) + columns.lowerBound
           left.stride = taps.columns
         }
+        var right =
+          isPackedOnce
+          ? dms_right(values: workspace, depth: taps.rows, columns: outputs, first: first)
+          : dms_right(values: packed, depth: part.count, columns: outputs, first: 0)
         dms_multiply(
-          &left, isPackedOnce ? workspace + first * width : packed, columns.count, outputs, 0, outputs, part.count,
+          &left, &right, columns.count, 0, outputs, part.count,
           first > rows.lowerBound ? 1 : 0, place, outputs, &ahead)
       }
     }

@@ -40,29 +40,32 @@ struct TileWeightGradient: WeightForm {
     var phases: [Phase] = []
     let blocks = Pieces(rows: inputs, in: inputs >= 256 ? 2 : 1, channels: 1)
     for section in sections {
-      let count = section.count * tiles.across
+      let order = TileOrder(tiles, section)
       phases.append(
         Phase(chunks: section.count * 2) { chunk, scratch in
           let line = section.lowerBound + chunk / 2
           let scratch = scratch.assumingMemoryBound(to: Float.self)
-          let first = (line - section.lowerBound) * tiles.across
           if chunk % 2 == 0 {
-            transform(line, map, scratch, workspace + first * step)
+            transform(line, order, map, scratch, workspace)
           } else {
-            transformArriving(line, arriving, scratch, right, first: first, count: count)
+            transformArriving(line, order, arriving, scratch, right)
           }
         })
       phases.append(
         Phase(chunks: 36 * blocks.count) { chunk, _ in
           let (frequency, rows) = (chunk / blocks.count, blocks[chunk % blocks.count].rows)
+          let wanting = order.wanting(frequency)
           var left = dms_left(
-            values: workspace + frequency * inputsApart + rows.lowerBound, stride: step, transposed: 1)
+            values: workspace + frequency * inputsApart + wanting.lowerBound * step + rows.lowerBound, stride: step,
+            transposed: 1)
+          var right = dms_right(
+            values: right + frequency * arrivingApart, depth: order.count, columns: outputs, first: wanting.lowerBound)
           let next = (chunk + 1) / blocks.count
           var ahead = dms_ahead(
             values: workspace + next * inputsApart + blocks[(chunk + 1) % blocks.count].rows.lowerBound, more: nil,
-            stride: step, rows: next < 36 ? count : 0, columns: rows.count)
+            stride: step, rows: next < 36 ? order.count : 0, columns: rows.count)
           dms_multiply(
-            &left, right + frequency * arrivingApart, rows.count, outputs, 0, outputs, count,
+            &left, &right, rows.count, 0, outputs, wanting.count,
             section.lowerBound > 0 ? 1 : 0, products + frequency * productsApart + rows.lowerBound * outputs, outputs,
             &ahead)
         })
@@ -76,36 +79,46 @@ struct TileWeightGradient: WeightForm {
 
   /// One line's inputs to left sides, transposed.
   private func transform(
-    _ line: Int, _ map: dms_source, _ patch: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>
+    _ line: Int, _ order: TileOrder, _ map: dms_source, _ patch: UnsafeMutablePointer<Float>,
+    _ target: UnsafeMutablePointer<Float>
   ) {
     let channels = Tiles.padded(inputs)
     var layout = dms_layout(width: 1 << 40, plane: 0, step: step)
     tiles.patches(line..<line + 1, of: map, tiles.geometry, origin: tiles.geometry.padding, size: 6, patch) { _ in
-      dms_winograd_input(
-        patch, (4 * tiles.across + 2) * channels, channels, tiles.across, target, inputsApart, &layout)
+      order.runs(line) { run, first, place in
+        withUnsafePointer(to: run) {
+          dms_winograd_input(
+            patch + 4 * first * channels, (4 * tiles.across + 2) * channels, channels, $0, target + place * step,
+            inputsApart, &layout)
+        }
+      }
     }
   }
 
-  /// One line's gradients to right sides; `first` is the line's first tile of the section's `count`.
+  /// One line's gradients to right sides.
   private func transformArriving(
-    _ line: Int, _ arriving: dms_source, _ patch: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>,
-    first: Int, count: Int
+    _ line: Int, _ order: TileOrder, _ arriving: dms_source, _ patch: UnsafeMutablePointer<Float>,
+    _ target: UnsafeMutablePointer<Float>
   ) {
     let (channels, panel, run) = (Tiles.padded(outputs), dms_panel(), Int(DMS_RUN))
     var geometry = tiles.geometry
     (geometry.height, geometry.width, geometry.channels) = (geometry.out_height, geometry.out_width, outputs)
     let panels = (outputs + panel - 1) / panel
     tiles.patches(line..<line + 1, of: arriving, geometry, origin: 0, size: 4, patch) { _ in
-      var tile = first
-      while tile < first + tiles.across {
-        let start = tile / run * run
-        let end = min(first + tiles.across, start + run)
-        let depth = min(run, count - start)
-        var layout = dms_layout(width: panel, plane: depth * panel, step: panel)
-        dms_winograd_arriving(
-          patch + 4 * (tile - first) * channels, 4 * tiles.across * channels, min(channels, panels * panel), end - tile,
-          target + (start * panels * panel) + (tile - start) * panel, arrivingApart, &layout)
-        tile = end
+      order.runs(line) { tiles, first, place in
+        var part = tiles
+        var tile = place
+        while tile < place + tiles.count {
+          let start = tile / run * run
+          let end = min(place + tiles.count, start + run)
+          part.count = end - tile
+          var layout = dms_layout(width: panel, plane: min(run, order.count - start) * panel, step: panel)
+          dms_winograd_arriving(
+            patch + 4 * (first + tile - place) * channels, 4 * self.tiles.across * channels,
+            min(channels, panels * panel), &part, target + (start * panels + tile - start) * panel, arrivingApart,
+            &layout)
+          tile = end
+        }
       }
     }
   }

@@ -169,7 +169,7 @@ struct TileProduct: MapForm {
     let lines: Range<Int>
     let memory: UnsafeMutablePointer<Float>
     let weights: UnsafeMutablePointer<Float>
-    private let count: Int
+    private let order: TileOrder
     private let apart: (inputs: Int, products: Int)
     private let products: UnsafeMutablePointer<Float>
 
@@ -177,8 +177,8 @@ struct TileProduct: MapForm {
       form: TileProduct, lines: Range<Int>, memory: UnsafeMutablePointer<Float>, weights: UnsafeMutablePointer<Float>
     ) {
       (self.form, self.lines, self.memory, self.weights) = (form, lines, memory, weights)
-      count = lines.count * form.tiles.across
-      apart = form.apart(count)
+      order = TileOrder(form.tiles, lines)
+      apart = form.apart(order.count)
       products = memory + 36 * apart.inputs
     }
 
@@ -186,34 +186,44 @@ struct TileProduct: MapForm {
     func transform(_ range: Range<Int>, _ map: dms_source, _ patch: UnsafeMutablePointer<Float>) {
       let (tiles, run) = (form.tiles, Int(DMS_RUN))
       let channels = Tiles.padded(form.inputs)
-      var layout = dms_layout(width: run, plane: count * run, step: run)
+      var layout = dms_layout(width: run, plane: order.count * run, step: run)
       tiles.patches(range, of: map, tiles.geometry, origin: tiles.geometry.padding, size: 6, patch) { line in
-        dms_winograd_input(
-          patch, (4 * tiles.across + 2) * channels, channels, tiles.across,
-          memory + (line - lines.lowerBound) * tiles.across * run, apart.inputs, &layout)
+        order.runs(line) { run, first, place in
+          withUnsafePointer(to: run) {
+            dms_winograd_input(
+              patch + 4 * first * channels, (4 * tiles.across + 2) * channels, channels, $0,
+              memory + place * Int(DMS_RUN), apart.inputs, &layout)
+          }
+        }
       }
     }
 
     /// The product of one frequency.
     func multiply(_ frequency: Int) {
-      var left = dms_left(
-        values: memory + frequency * apart.inputs, stride: count * Int(DMS_RUN), transposed: 0)
+      let (wanting, run) = (order.wanting(frequency), Int(DMS_RUN))
+      let inputs = memory + frequency * apart.inputs
+      var left = dms_left(values: inputs + wanting.lowerBound * run, stride: order.count * run, transposed: 0)
+      var right = dms_right(
+        values: weights + frequency * form.weightStep, depth: form.inputs, columns: form.outputs, first: 0)
       var ahead = dms_ahead(
-        values: left.values + apart.inputs, more: nil, stride: 0, rows: frequency < 35 ? 1 : 0, columns: apart.inputs)
+        values: inputs + apart.inputs, more: nil, stride: 0, rows: frequency < 35 ? 1 : 0, columns: apart.inputs)
       dms_multiply(
-        &left, weights + frequency * form.weightStep, count, form.outputs, 0, form.outputs, form.inputs, 0,
-        products + frequency * apart.products, form.step, &ahead)
+        &left, &right, wanting.count, 0, form.outputs, form.inputs, 0,
+        products + frequency * apart.products + wanting.lowerBound * form.step, form.step, &ahead)
     }
 
     /// Products of lines `range` to outputs.
     func finish(_ range: Range<Int>, _ adds: Bool, _ target: UnsafeMutablePointer<Float>) {
       let (tiles, g) = (form.tiles, form.tiles.geometry)
       for line in range {
-        let row = tiles.rows(line..<line + 1)
-        dms_winograd_output(
-          products + (line - lines.lowerBound) * tiles.across * form.step, apart.products, form.step, tiles.across,
-          form.outputs, row.count / g.out_width, g.out_width, adds ? 1 : 0, target + row.lowerBound * form.outputs,
-          g.out_width * form.outputs)
+        let row = tiles.rows(line..<line + 1).lowerBound
+        order.runs(line) { run, first, place in
+          withUnsafePointer(to: run) {
+            dms_winograd_output(
+              products + place * form.step, apart.products, form.step, $0, form.outputs, adds ? 1 : 0,
+              target + (row + 4 * first) * form.outputs, g.out_width * form.outputs)
+          }
+        }
       }
     }
   }
