@@ -57,12 +57,12 @@
     (patch, line, channels, tiles, target, frequency, layout))                                                           \
   K(winograd_output,                                                                                                     \
     (const float *products, long frequency, long step, const dms_tiles *tiles, long channels, int adds, float *target,   \
-     long line),                                                                                                         \
-    (products, frequency, step, tiles, channels, adds, target, line))                                                    \
+     long line, long pixel),                                                                                             \
+    (products, frequency, step, tiles, channels, adds, target, line, pixel))                                             \
   K(winograd_weight,                                                                                                     \
-    (const float *weight, long inputs, long outputs, int turned, long first, long count, float *packed,                  \
+    (const float *weight, long inputs, long outputs, int turned, const dms_weight_part *part, float *packed,             \
      long frequency),                                                                                                    \
-    (weight, inputs, outputs, turned, first, count, packed, frequency))                                                             \
+    (weight, inputs, outputs, turned, part, packed, frequency))                                                          \
   K(winograd_weight_gradient,                                                                                            \
     (const float *products, long frequency, long inputs, long outputs, long first, long count, float *gradient),         \
     (products, frequency, inputs, outputs, first, count, gradient))                                                      \

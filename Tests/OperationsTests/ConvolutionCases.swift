@@ -11,7 +11,7 @@ extension OperationCase {
   /// Shapes that tiles fit: maps that tiles do and do not cover, few and many channels, every padding.
   private static let tiled = [
     (3, 7, 9, 16, 16, 3, 1, 1), (1, 8, 4, 72, 40, 3, 1, 1), (1, 5, 11, 20, 36, 3, 1, 0), (1, 4, 5, 17, 18, 3, 1, 2),
-    (2, 5, 6, 130, 80, 3, 1, 1),
+    (2, 5, 6, 130, 80, 3, 1, 1), (1, 6, 9, 144, 130, 3, 1, 1), (130, 2, 1, 130, 128, 3, 1, 1),
   ]
 
   static let convolutions: [OperationCase] =

@@ -132,25 +132,25 @@ static void winograd_arriving(const float *patch, long line, long channels, cons
 
 /// Tiles of `rows` x `columns` outputs from the first frequencies.
 INLINE void from_frequencies(long rows, long columns, const float *products, long frequency, long step, long tiles,
-                             long channels, int adds, float *target, long line) {
+                             long channels, int adds, float *target, long line, long pixel) {
   for (long t = 0; t < tiles; t++)
     for (long c = 0; c < channels; c += LANES) {
       const long count = channels - c < LANES ? channels - c : LANES;
       const float *m = products + t * step + c;
       ask_frequencies(m + 4 * LANES, frequency);
-      float *place = target + 4 * t * channels + c;
+      float *place = target + 4 * t * pixel + c;
       TWO_WAYS(6, 4, output_line, output_line,
                i < rows + 2 && j < columns + 2 ? load_vector(m + (i * 6 + j) * frequency) : (vector)(0),
-               if (i < rows && j < columns) store_some(place + i * line + j * channels, result[j], count, adds))
+               if (i < rows && j < columns) store_some(place + i * line + j * pixel, result[j], count, adds))
     }
 }
 
 static void winograd_output(const float *products, long frequency, long step, const dms_tiles *tiles, long channels,
-                            int adds, float *target, long line) {
+                            int adds, float *target, long line, long pixel) {
   if (tiles->rows == 4 && tiles->columns == 4)
-    from_frequencies(4, 4, products, frequency, step, tiles->count, channels, adds, target, line);
+    from_frequencies(4, 4, products, frequency, step, tiles->count, channels, adds, target, line, pixel);
   else
-    from_frequencies(tiles->rows, tiles->columns, products, frequency, step, tiles->count, channels, adds, target, line);
+    from_frequencies(tiles->rows, tiles->columns, products, frequency, step, tiles->count, channels, adds, target, line, pixel);
 }
 
 /// 3x3 taps of one vector to 36 places.
@@ -158,54 +158,52 @@ INLINE void weight_tile(const vector taps[9], float *place, long frequency) {
   TWO_WAYS(3, 6, weight_line, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * frequency, result[j]))
 }
 
-/// Where depth `at` of column `c` lies in a packed right side [depth, columns].
-INLINE long packed_place(long at, long c, long depth, long panels) {
-  const long start = at / DMS_RUN * DMS_RUN, run = depth - start < DMS_RUN ? depth - start : DMS_RUN;
-  return (start * panels + c / PANEL * run + at - start) * PANEL + c % PANEL;
-}
-
-static void straight_weight(const float *weight, long inputs, long outputs, long first, long count, float *packed,
+static void straight_weight(const float *weight, long inputs, long outputs, const dms_weight_part *part, float *packed,
                             long frequency) {
-  const long panels = (outputs + PANEL - 1) / PANEL;
-  for (long i = first; i < first + count; i++)
-    for (long c = 0; c < panels * PANEL; c += LANES) {
-      const long width = outputs - c < LANES ? (outputs > c ? outputs - c : 0) : LANES;
-      vector taps[9];
-      for (long tap = 0; tap < 9; tap++) taps[tap] = load_up_to(weight + (tap * inputs + i) * outputs + c, width);
-      weight_tile(taps, packed + packed_place(i, c, inputs, panels), frequency);
-    }
+  for (long c = 0; c < part->columns; c += PANEL)
+    for (long i = 0; i < part->depth; i++)
+      for (long v = 0; v < PANEL; v += LANES) {
+        const long rest = part->columns - c - v, width = rest < LANES ? (rest > 0 ? rest : 0) : LANES;
+        vector taps[9];
+        for (long tap = 0; tap < 9; tap++) {
+          const float *place = weight + (tap * inputs + part->first + i) * outputs + part->column + c + v;
+          __builtin_prefetch(place + AHEAD * outputs);
+          taps[tap] = load_up_to(place, width);
+        }
+        weight_tile(taps, packed + c * part->depth + i * PANEL + v, frequency);
+      }
 }
 
 /// Blocks of LANES x LANES weights are transposed on the way.
-static void turned_weight(const float *weight, long inputs, long outputs, long first, long count, float *packed,
+static void turned_weight(const float *weight, long inputs, long outputs, const dms_weight_part *part, float *packed,
                           long frequency) {
-  const long panels = (inputs + PANEL - 1) / PANEL;
-  for (long base = first; base < first + count; base += LANES) {
-    const long height = first + count - base < LANES ? first + count - base : LANES;
-    for (long c = 0; c < panels * PANEL; c += LANES) {
-      const long width = inputs - c < LANES ? (inputs > c ? inputs - c : 0) : LANES;
+  for (long base = 0; base < part->depth; base += LANES) {
+    const long height = part->depth - base < LANES ? part->depth - base : LANES;
+    for (long c = 0; c < (part->columns + PANEL - 1) / PANEL * PANEL; c += LANES) {
+      const long width = part->columns - c;
       vector block[9][LANES];
       for (long tap = 0; tap < 9; tap++) {
-        for (long i = 0; i < LANES; i++)
-          block[8 - tap][i] =
-              i < width ? load_up_to(weight + (tap * inputs + c + i) * outputs + base, height) : (vector)(0);
+        for (long i = 0; i < LANES; i++) {
+          const float *place = weight + (tap * inputs + part->column + c + i) * outputs + part->first + base;
+          block[8 - tap][i] = i < width ? load_up_to(place, height) : (vector)(0);
+        }
         transpose(block[8 - tap]);
       }
       for (long k = 0; k < height; k++) {
         vector taps[9];
         for (long tap = 0; tap < 9; tap++) taps[tap] = block[tap][k];
-        weight_tile(taps, packed + packed_place(base + k, c, outputs, panels), frequency);
+        weight_tile(taps, packed + c / PANEL * PANEL * part->depth + (base + k) * PANEL + c % PANEL, frequency);
       }
     }
   }
 }
 
-static void winograd_weight(const float *weight, long inputs, long outputs, int turned, long first, long count,
+static void winograd_weight(const float *weight, long inputs, long outputs, int turned, const dms_weight_part *part,
                             float *packed, long frequency) {
   if (turned)
-    turned_weight(weight, inputs, outputs, first, count, packed, frequency);
+    turned_weight(weight, inputs, outputs, part, packed, frequency);
   else
-    straight_weight(weight, inputs, outputs, first, count, packed, frequency);
+    straight_weight(weight, inputs, outputs, part, packed, frequency);
 }
 
 static void winograd_weight_gradient(const float *products, long frequency, long inputs, long outputs, long first, long count,

@@ -25,15 +25,20 @@ void dms_winograd_arriving(const float *patch, long line, long channels, const d
                            long frequency, const dms_layout *layout);
 
 /// 36 matrices back to outputs: element (tile, channel) of frequency f lies at `products[f * frequency + tile * step + channel]`,
-/// `step` a multiple of 16. Outputs go to `target`, with `line` floats a row of pixels and `channels` a pixel, or are added to
-/// what is there where `adds`.
+/// `step` a multiple of 16. Outputs go to `target`, with `line` floats from row to row of pixels and `pixel` from pixel to pixel,
+/// or are added to what is there where `adds`.
 void dms_winograd_output(const float *products, long frequency, long step, const dms_tiles *tiles, long channels, int adds,
-                         float *target, long line);
+                         float *target, long line, long pixel);
 
-/// Transforms and packs a weight [3,3,inputs,outputs] for depth `first ..< first + count`: as the right side [inputs, outputs],
-/// or, turned around for the gradient of the map, as [outputs, inputs]. Frequencies lie
-/// `frequency` floats apart. `first` and `count` are multiples of 16 but for the last piece.
-void dms_winograd_weight(const float *weight, long inputs, long outputs, int turned, long first, long count,
+/// Of a weight: depth `first ..< first + depth`, at most a run, and columns `column ..< column + columns`.
+typedef struct {
+  long first, depth, column, columns;
+} dms_weight_part;
+
+/// Transforms a part of a weight [3,3,inputs,outputs] and packs it as a right side of its own, [depth, columns]: depth are inputs
+/// and columns outputs, or, turned around for the gradient of the map, the other way round. Frequencies lie `frequency` floats
+/// apart.
+void dms_winograd_weight(const float *weight, long inputs, long outputs, int turned, const dms_weight_part *part,
                          float *packed, long frequency);
 
 /// The gradient of a weight, rows `first ..< first + count` of the inputs, from the 36 matrices [inputs, outputs], which lie

@@ -45,7 +45,7 @@ struct Convolution: Operation {
 
   private func form(_ inputs: [TensorType]) -> any MapForm {
     let taps = Taps(map: inputs[0].shape, weight: inputs[1].shape, stride: stride, padding: padding)
-    if let tiles = Tiles(taps, algorithm) { return TileProduct(tiles: tiles, isTurned: false) }
+    if let tiles = Tiles(taps, algorithm) { return tiles.product(isTurned: false) }
     return ExactProduct(taps, algorithm) ?? TapProduct(taps: taps, isTurned: false)
   }
 
@@ -84,7 +84,7 @@ struct Convolution: Operation {
     /// With stride 1 a convolution of the gradient with the weight turned around; otherwise taps are scattered.
     private func form(_ inputs: [TensorType]) -> any MapForm {
       let taps = Taps(map: map, weight: inputs[1].shape, stride: stride, padding: padding)
-      if let tiles = Tiles(taps, algorithm) { return TileProduct(tiles: tiles.turned, isTurned: true) }
+      if let tiles = Tiles(taps, algorithm) { return tiles.turned.product(isTurned: true) }
       return taps.isPlain ? TapProduct(taps: taps, isTurned: true) : ScatteredTaps(taps: taps)
     }
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }

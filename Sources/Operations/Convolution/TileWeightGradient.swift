@@ -46,7 +46,9 @@ struct TileWeightGradient: WeightForm {
           let line = section.lowerBound + chunk / 2
           let scratch = scratch.assumingMemoryBound(to: Float.self)
           if chunk % 2 == 0 {
-            transform(line, order, map, scratch, workspace)
+            tiles.transform(
+              line..<line + 1, order, of: map, scratch, into: workspace, apart: inputsApart,
+              dms_layout(width: 1 << 40, plane: 0, step: step))
           } else {
             transformArriving(line, order, arriving, scratch, right)
           }
@@ -75,24 +77,6 @@ struct TileWeightGradient: WeightForm {
         dms_winograd_weight_gradient(products, productsApart, inputs, outputs, rows.lowerBound, rows.count, target)
       })
     return phases
-  }
-
-  /// One line's inputs to left sides, transposed.
-  private func transform(
-    _ line: Int, _ order: TileOrder, _ map: dms_source, _ patch: UnsafeMutablePointer<Float>,
-    _ target: UnsafeMutablePointer<Float>
-  ) {
-    let channels = Tiles.padded(inputs)
-    var layout = dms_layout(width: 1 << 40, plane: 0, step: step)
-    tiles.patches(line..<line + 1, of: map, tiles.geometry, origin: tiles.geometry.padding, size: 6, patch) { _ in
-      order.runs(line) { run, first, place in
-        withUnsafePointer(to: run) {
-          dms_winograd_input(
-            patch + 4 * first * channels, (4 * tiles.across + 2) * channels, channels, $0, target + place * step,
-            inputsApart, &layout)
-        }
-      }
-    }
   }
 
   /// One line's gradients to right sides.

@@ -1,0 +1,77 @@
+import CKernels
+import Graphs
+
+/// A map by tiles where the weight is small: a chunk transforms inputs, multiplies and transforms back for a few lines of tiles, all
+/// in a core's own cache.
+struct LocalTileProduct: MapForm {
+  let name = "tiles, local"
+  private let tiles: Tiles
+  /// Whether the weight is used turned around and transposed.
+  private let isTurned: Bool
+
+  /// Nil where the weight is not small.
+  init?(_ tiles: Tiles, isTurned: Bool) {
+    guard tiles.inputs * tiles.outputs <= 16384 else { return nil }
+    (self.tiles, self.isTurned) = (tiles, isTurned)
+  }
+
+  private var inputs: Int { tiles.inputs }
+  private var outputs: Int { tiles.outputs }
+  private var ranges: [Range<Int>] { tiles.ranges(most: max(28, 5120 / (inputs + outputs))) }
+  private var step: Int { Tiles.padded(outputs) }
+  private var weightsApart: Int { Tiles.apart(Packed.count(inputs, outputs)) }
+
+  var pieces: Pieces { Pieces(rows: ranges.map(tiles.rows), channels: [0..<outputs]) }
+
+  /// Floats from frequency to frequency of the transformed inputs and of the products of `count` tiles.
+  private func apart(_ count: Int) -> (inputs: Int, products: Int) {
+    let run = Int(DMS_RUN)
+    return (Tiles.apart((inputs + run - 1) / run * run * count), Tiles.apart(count * step))
+  }
+
+  var workspace: Workspace {
+    let apart = apart((ranges.map(\.count).max() ?? 0) * tiles.across)
+    return Workspace(
+      shared: 36 * weightsApart * 4,
+      scratch: (Tiles.patch(tiles.across, inputs) + 36 * (apart.inputs + apart.products)) * 4)
+  }
+
+  func phases(
+    _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
+    _ workspace: UnsafeMutablePointer<Float>
+  ) -> [Phase] {
+    let (ranges, patch) = (ranges, Tiles.patch(tiles.across, inputs))
+    let run = Int(DMS_RUN)
+    let columns = Packed.count(1, outputs)
+    return [
+      Phase.ranges(inputs, grain: run) { depth in
+        var part = dms_weight_part(first: depth.lowerBound, depth: depth.count, column: 0, columns: outputs)
+        dms_winograd_weight(
+          weight, isTurned ? outputs : inputs, isTurned ? inputs : outputs, isTurned ? 1 : 0, &part,
+          workspace + depth.lowerBound * columns, weightsApart)
+      },
+      Phase(chunks: ranges.count) { chunk, scratch in
+        let patches = scratch.assumingMemoryBound(to: Float.self)
+        let order = TileOrder(tiles, ranges[chunk])
+        let apart = apart(order.count)
+        let left = patches + patch
+        let products = left + 36 * apart.inputs
+        tiles.transform(
+          ranges[chunk], order, of: map, patches, into: left, apart: apart.inputs, Tiles.byRows(order.count))
+        for frequency in 0..<36 {
+          let wanting = order.wanting(frequency)
+          var side = dms_left(
+            values: left + frequency * apart.inputs + wanting.lowerBound * run, stride: order.count * run, transposed: 0
+          )
+          var right = dms_right(
+            values: workspace + frequency * weightsApart, depth: inputs, columns: outputs, first: 0)
+          dms_multiply(
+            &side, &right, wanting.count, 0, outputs, inputs, 0,
+            products + frequency * apart.products + wanting.lowerBound * step, step, nil)
+        }
+        tiles.finish(
+          ranges[chunk], order, products, apart: apart.products, step: step, 0..<outputs, adds: adds, target)
+      },
+    ]
+  }
+}

@@ -1,0 +1,110 @@
+import CKernels
+import Graphs
+
+/// A map by tiles: inputs transformed, 36 products, outputs transformed back.
+///
+/// Inputs are transformed once; then a chunk takes some tiles and a block of channels, transforms that block's weights run by run,
+/// multiplies and transforms back: weights and products of tiles never leave a core's own cache.
+struct TileProduct: MapForm {
+  let name = "tiles"
+  let tiles: Tiles
+  /// Whether the weight is used turned around and transposed.
+  let isTurned: Bool
+
+  /// Tiles whose products of a block of channels fit half a core's own cache.
+  static let mostTiles = 128
+  /// Channels of a block: a panel of the widest instruction set.
+  private static let width = 32
+  private static let run = Int(DMS_RUN)
+
+  private var inputs: Int { tiles.inputs }
+  private var ranges: [Range<Int>] { tiles.ranges(most: Self.mostTiles) }
+  private var blocks: [Range<Int>] {
+    Pieces(rows: 1, in: 1, channels: tiles.outputs, in: tiles.outputs, unit: Self.width).channels
+  }
+
+  var pieces: Pieces { Pieces(rows: ranges.map(tiles.rows), channels: blocks) }
+
+  /// Floats from frequency to frequency: of the transformed inputs and the products of `count` tiles, and of weights.
+  private func inputsApart(_ count: Int) -> Int {
+    Tiles.apart((inputs + Self.run - 1) / Self.run * Self.run * count)
+  }
+  private func productsApart(_ count: Int) -> Int { Tiles.apart(count * Self.width) }
+  private let weightsApart = Tiles.apart(run * width)
+
+  var workspace: Workspace {
+    let counts = ranges.map { $0.count * tiles.across }
+    return Workspace(
+      shared: counts.reduce(0) { $0 + 36 * inputsApart($1) } * 4,
+      scratch: max(
+        Tiles.patch(tiles.across, inputs), 36 * (weightsApart + productsApart(counts.max() ?? 0))) * 4)
+  }
+
+  func phases(
+    _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
+    _ workspace: UnsafeMutablePointer<Float>
+  ) -> [Phase] {
+    var parts: [Part] = []
+    var place = workspace
+    for range in ranges {
+      parts.append(Part(form: self, lines: range, order: TileOrder(tiles, range), inputs: place))
+      place += 36 * inputsApart(range.count * tiles.across)
+    }
+    let (all, blocks) = (parts, blocks)
+    let partOfLine = all.indices.flatMap { index in all[index].lines.map { _ in index } }
+    return [
+      Phase(chunks: tiles.lines) { line, scratch in
+        all[partOfLine[line]].transform(line, map, scratch.assumingMemoryBound(to: Float.self))
+      },
+      Phase(chunks: all.count * blocks.count) { chunk, scratch in
+        all[chunk / blocks.count].finish(
+          blocks[chunk % blocks.count], weight, adds, target, scratch.assumingMemoryBound(to: Float.self))
+      },
+    ]
+  }
+
+  /// Some lines of tiles.
+  private struct Part {
+    let form: TileProduct
+    let lines: Range<Int>
+    let order: TileOrder
+    /// Where the transformed inputs lie: left sides by rows, one a frequency.
+    let inputs: UnsafeMutablePointer<Float>
+
+    func transform(_ line: Int, _ map: dms_source, _ patch: UnsafeMutablePointer<Float>) {
+      form.tiles.transform(
+        line..<line + 1, order, of: map, patch, into: inputs, apart: form.inputsApart(order.count),
+        Tiles.byRows(order.count))
+    }
+
+    /// The outputs' channels `block`.
+    func finish(
+      _ block: Range<Int>, _ weight: UnsafePointer<Float>, _ adds: Bool, _ target: UnsafeMutablePointer<Float>,
+      _ scratch: UnsafeMutablePointer<Float>
+    ) {
+      let (tiles, width) = (form.tiles, TileProduct.width)
+      let products = scratch + 36 * form.weightsApart
+      let (apart, inputsApart) = (form.productsApart(order.count), form.inputsApart(order.count))
+      for start in stride(from: 0, to: tiles.inputs, by: TileProduct.run) {
+        var part = dms_weight_part(
+          first: start, depth: min(TileProduct.run, tiles.inputs - start), column: block.lowerBound,
+          columns: block.count)
+        dms_winograd_weight(
+          weight, form.isTurned ? tiles.outputs : tiles.inputs, form.isTurned ? tiles.inputs : tiles.outputs,
+          form.isTurned ? 1 : 0, &part, scratch, form.weightsApart)
+        for frequency in 0..<36 {
+          let wanting = order.wanting(frequency)
+          var left = dms_left(
+            values: inputs + frequency * inputsApart + start * order.count + wanting.lowerBound * TileProduct.run,
+            stride: 0, transposed: 0)
+          var right = dms_right(
+            values: scratch + frequency * form.weightsApart, depth: part.depth, columns: block.count, first: 0)
+          dms_multiply(
+            &left, &right, wanting.count, 0, block.count, part.depth, start > 0 ? 1 : 0,
+            products + frequency * apart + wanting.lowerBound * width, width, nil)
+        }
+      }
+      tiles.finish(lines, order, products, apart: apart, step: width, block, adds: adds, target)
+    }
+  }
+}
