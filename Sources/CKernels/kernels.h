@@ -64,8 +64,8 @@
      long frequency),                                                                                                    \
     (weight, inputs, outputs, turned, part, packed, frequency))                                                          \
   K(winograd_weight_gradient,                                                                                            \
-    (const float *products, long frequency, long inputs, long outputs, long first, long count, float *gradient),         \
-    (products, frequency, inputs, outputs, first, count, gradient))                                                      \
+    (const float *products, long frequency, long rows, long columns, float *gradient, long line, long tap),              \
+    (products, frequency, rows, columns, gradient, line, tap))                                                           \
   K(fused_loop, (long rounds, float *sink), (rounds, sink))
 
 #define DMS_FIELD(name, parameters, arguments) void(*name) parameters;

@@ -206,16 +206,16 @@ static void winograd_weight(const float *weight, long inputs, long outputs, int 
     straight_weight(weight, inputs, outputs, part, packed, frequency);
 }
 
-static void winograd_weight_gradient(const float *products, long frequency, long inputs, long outputs, long first, long count,
-                                     float *gradient) {
-  for (long k = first; k < first + count; k++)
-    for (long c = 0; c < outputs; c += LANES) {
-      const long width = outputs - c < LANES ? outputs - c : LANES;
-      const float *m = products + k * outputs + c;
+static void winograd_weight_gradient(const float *products, long frequency, long rows, long columns, float *gradient,
+                                     long line, long tap) {
+  for (long k = 0; k < rows; k++)
+    for (long c = 0; c < columns; c += LANES) {
+      const long width = columns - c < LANES ? columns - c : LANES;
+      const float *m = products + k * columns + c;
       ask_frequencies(m + 8 * LANES, frequency);
-      float *place = gradient + k * outputs + c;
+      float *place = gradient + k * line + c;
       TWO_WAYS(6, 3, weight_gradient_line, weight_gradient_line, load_up_to(m + (i * 6 + j) * frequency, width),
-               store_some(place + (i * 3 + j) * inputs * outputs, result[j], width, 0))
+               store_some(place + (i * 3 + j) * tap, result[j], width, 0))
     }
 }
 #undef A

@@ -41,9 +41,9 @@ typedef struct {
 void dms_winograd_weight(const float *weight, long inputs, long outputs, int turned, const dms_weight_part *part,
                          float *packed, long frequency);
 
-/// The gradient of a weight, rows `first ..< first + count` of the inputs, from the 36 matrices [inputs, outputs], which lie
-/// `frequency` floats apart.
-void dms_winograd_weight_gradient(const float *products, long frequency, long inputs, long outputs, long first, long count,
-                                  float *gradient);
+/// The gradient of a weight [3,3,inputs,outputs], or of `rows` inputs and `columns` outputs of it, from 36 matrices [rows, columns],
+/// which lie `frequency` floats apart: `line` floats from input to input, `tap` from tap to tap.
+void dms_winograd_weight_gradient(const float *products, long frequency, long rows, long columns, float *gradient, long line,
+                                  long tap);
 
 #endif

@@ -3,14 +3,20 @@ import Graphs
 
 /// The gradient of a weight by tiles: inputs and arriving gradients transformed, 36 products summed over all tiles, transformed
 /// back. Tiles go in sections, so that what is transformed stays in the shared cache.
+///
+/// Where the weight is small a chunk makes one frequency's product; where it is large, all 36 of a block of inputs and outputs, which
+/// stay in a core's own cache until they are transformed back.
 struct TileWeightGradient: WeightForm {
-  var name: String { "tiles" }
+  let name = "tiles"
   let tiles: Tiles
 
   private let inputs, outputs: Int
   /// Floats from tile to tile of the transformed inputs: not a power of two.
   private let step: Int
   private let sections: [Range<Int>]
+  /// Blocks of inputs (rows) and outputs.
+  private let blocks: Pieces
+  private let isByBlock: Bool
   /// Floats from frequency to frequency.
   private let inputsApart, arrivingApart, productsApart: Int
 
@@ -22,13 +28,23 @@ struct TileWeightGradient: WeightForm {
     let most = (sections.map(\.count).max() ?? 0) * tiles.across
     inputsApart = Tiles.apart(most * step)
     arrivingApart = Tiles.apart(Packed.count(most, outputs))
-    productsApart = Tiles.apart(inputs * outputs)
+    isByBlock = inputs * outputs >= 1 << 16
+    let width = isByBlock ? 64 : max(inputs, outputs)
+    blocks = Pieces(
+      rows: inputs, in: (inputs + width - 1) / width, channels: outputs, in: (outputs + width - 1) / width,
+      unit: dms_panel())
+    productsApart = Tiles.apart((blocks.rows.map(\.count).max() ?? 0) * (blocks.channels.map(\.count).max() ?? 0))
   }
 
+  /// Whether products need not outlive a chunk.
+  private var arePassing: Bool { isByBlock && sections.count == 1 }
+
   var workspace: Workspace {
-    Workspace(
-      shared: 36 * (inputsApart + arrivingApart + productsApart) * 4,
-      scratch: max(Tiles.patch(tiles.across, inputs), Tiles.patch(tiles.across, outputs)) * 4)
+    let products = 36 * productsApart
+    return Workspace(
+      shared: (36 * (inputsApart + arrivingApart) + (arePassing ? 0 : blocks.count * products)) * 4,
+      scratch: max(
+        Tiles.patch(tiles.across, inputs), Tiles.patch(tiles.across, outputs), arePassing ? products : 0) * 4)
   }
 
   func phases(
@@ -38,7 +54,6 @@ struct TileWeightGradient: WeightForm {
     let right = workspace + 36 * inputsApart
     let products = right + 36 * arrivingApart
     var phases: [Phase] = []
-    let blocks = Pieces(rows: inputs, in: inputs >= 256 ? 2 : 1, channels: 1)
     for section in sections {
       let order = TileOrder(tiles, section)
       phases.append(
@@ -53,30 +68,58 @@ struct TileWeightGradient: WeightForm {
             transformArriving(line, order, arriving, scratch, right)
           }
         })
+      let isFirst = section.lowerBound == 0
+      guard isByBlock else {
+        phases.append(
+          Phase(chunks: 36) { frequency, _ in
+            multiply(frequency, order, 0, isFirst, workspace, products + frequency * productsApart)
+          })
+        continue
+      }
       phases.append(
-        Phase(chunks: 36 * blocks.count) { chunk, _ in
-          let (frequency, rows) = (chunk / blocks.count, blocks[chunk % blocks.count].rows)
-          let wanting = order.wanting(frequency)
-          var left = dms_left(
-            values: workspace + frequency * inputsApart + wanting.lowerBound * step + rows.lowerBound, stride: step,
-            transposed: 1)
-          var right = dms_right(
-            values: right + frequency * arrivingApart, depth: order.count, columns: outputs, first: wanting.lowerBound)
-          let next = (chunk + 1) / blocks.count
-          var ahead = dms_ahead(
-            values: workspace + next * inputsApart + blocks[(chunk + 1) % blocks.count].rows.lowerBound, more: nil,
-            stride: step, rows: next < 36 ? order.count : 0, columns: rows.count)
-          dms_multiply(
-            &left, &right, rows.count, 0, outputs, wanting.count,
-            section.lowerBound > 0 ? 1 : 0, products + frequency * productsApart + rows.lowerBound * outputs, outputs,
-            &ahead)
+        Phase(chunks: blocks.count) { block, scratch in
+          let products =
+            arePassing ? scratch.assumingMemoryBound(to: Float.self) : products + block * 36 * productsApart
+          for frequency in 0..<36 {
+            multiply(frequency, order, block, isFirst, workspace, products + frequency * productsApart)
+          }
+          if section.upperBound == tiles.lines { finish(blocks[block].rows, blocks[block].channels, products, target) }
         })
     }
-    phases.append(
-      Phase.ranges(inputs, grain: 8) { rows in
-        dms_winograd_weight_gradient(products, productsApart, inputs, outputs, rows.lowerBound, rows.count, target)
-      })
+    if !isByBlock {
+      phases.append(
+        Phase.ranges(inputs, grain: 8) { rows in
+          finish(rows, 0..<outputs, products + rows.lowerBound * outputs, target)
+        })
+    }
     return phases
+  }
+
+  /// One frequency's product for a block of inputs and outputs, or what a section adds to it.
+  private func multiply(
+    _ frequency: Int, _ order: TileOrder, _ block: Int, _ isFirst: Bool, _ transformed: UnsafeMutablePointer<Float>,
+    _ products: UnsafeMutablePointer<Float>
+  ) {
+    let (rows, columns) = blocks[block]
+    let wanting = order.wanting(frequency)
+    var left = dms_left(
+      values: transformed + frequency * inputsApart + wanting.lowerBound * step + rows.lowerBound, stride: step,
+      transposed: 1)
+    var right = dms_right(
+      values: transformed + 36 * inputsApart + frequency * arrivingApart, depth: order.count, columns: outputs,
+      first: wanting.lowerBound)
+    dms_multiply(
+      &left, &right, rows.count, columns.lowerBound, columns.count, wanting.count, isFirst ? 0 : 1, products,
+      columns.count, nil)
+  }
+
+  /// Products of inputs `rows` and outputs `columns` to gradients.
+  private func finish(
+    _ rows: Range<Int>, _ columns: Range<Int>, _ products: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
+  ) {
+    dms_winograd_weight_gradient(
+      products, productsApart, rows.count, columns.count, target + rows.lowerBound * outputs + columns.lowerBound,
+      outputs, inputs * outputs)
   }
 
   /// One line's gradients to right sides.
