@@ -13,6 +13,8 @@
   K(pack,                                                                                                                \
     (const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed),             \
     (right, depth, columns, scale, first, count, packed))                                                                \
+  K(transpose, (const float *source, long rows, long columns, float *target, long stride),                               \
+    (source, rows, columns, target, stride))                                                                             \
   K(multiply,                                                                                                            \
     (const dms_left *left, const dms_right *right, long rows, long first, long count, long depth, int accumulate,        \
      float *target, long stride, const dms_ahead *ahead),                                                                \

@@ -15,8 +15,11 @@ extension OperationCase {
     (1, 5, 4, 260, 258, 3, 1, 1), (180, 1, 1, 258, 256, 3, 1, 1),
   ]
 
+  /// More rows than are packed at a time.
+  private static let long = (7, 100, 100, 32, 33, 1, 1, 0)
+
   static let convolutions: [OperationCase] =
-    geometries.flatMap { [convolution($0, .exact), convolution($0, .direct)] }
+    [convolution(long, .direct)] + geometries.flatMap { [convolution($0, .exact), convolution($0, .direct)] }
     + tiled.flatMap { [convolution($0, .winograd), convolution($0, .direct)] }
 
   private static func convolution(

@@ -9,7 +9,7 @@ INLINE void pack_transposed(const float *source, long stride, long run, float sc
     for (long c = 0; c < PANEL; c += LANES) {
       vector block[LANES];
       for (long i = 0; i < LANES; i++) block[i] = load_vector(source + (c + i) * stride + k);
-      transpose(block);
+      transpose_block(block);
       for (long i = 0; i < LANES; i++) store_vector(target + (k + i) * PANEL + c, block[i] * scale);
     }
 }
@@ -39,6 +39,18 @@ static void pack(const dms_matrix *right, long depth, long columns, float scale,
             c < width ? scale * right->values[right->transposed ? j * right->stride + i : i * right->stride + j] : 0;
       }
   }
+}
+
+static void transpose(const float *source, long rows, long columns, float *target, long stride) {
+  for (long r = 0; r < rows; r += LANES)
+    for (long c = 0; c < columns; c += LANES) {
+      const long height = rows - r < LANES ? rows - r : LANES, width = columns - c < LANES ? columns - c : LANES;
+      vector block[LANES];
+      for (long i = 0; i < LANES; i++)
+        block[i] = i < height ? load_up_to(source + (r + i) * columns + c, width) : (vector)(0);
+      transpose_block(block);
+      for (long i = 0; i < width; i++) store_some(target + (c + i) * stride + r, block[i], height, 0);
+    }
 }
 
 /// `rows` rows of one panel over one run; all but `run` and the addresses are constants where it is called.

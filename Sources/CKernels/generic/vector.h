@@ -45,7 +45,7 @@ INLINE void store_some(float *p, vector v, long count, int adds) {
 #endif
 
 /// Rows become columns: shuffling the halves into each other, as often as it takes to double one to LANES, transposes.
-INLINE void transpose(vector v[LANES]) {
+INLINE void transpose_block(vector v[LANES]) {
 #pragma clang loop unroll(full)
   for (int step = 1; step < LANES; step *= 2) {
     vector next[LANES];

@@ -187,7 +187,7 @@ static void turned_weight(const float *weight, long inputs, long outputs, const 
           const float *place = weight + (tap * inputs + part->column + c + i) * outputs + part->first + base;
           block[8 - tap][i] = i < width ? load_up_to(place, height) : (vector)(0);
         }
-        transpose(block[8 - tap]);
+        transpose_block(block[8 - tap]);
       }
       for (long k = 0; k < height; k++) {
         vector taps[9];

@@ -127,7 +127,8 @@ struct Convolution: Operation {
 
     private func form(_ inputs: [TensorType]) -> any WeightForm {
       let taps = Taps(map: inputs[0].shape, weight: weight, stride: stride, padding: padding)
-      return Tiles(taps, algorithm).map { TileWeightGradient(tiles: $0) } ?? TapWeightGradient(taps: taps)
+      if let tiles = Tiles(taps, algorithm) { return TileWeightGradient(tiles: tiles) }
+      return PlainWeightGradient(taps) ?? TapWeightGradient(taps)
     }
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }
     func algorithm(_ inputs: [TensorType], _ outputs: [TensorType]) -> String { form(inputs).name }
