@@ -21,7 +21,7 @@ struct TileOrder {
     right = tiles.geometry.out_width - 4 * (tiles.across - 1)
     bottom = tiles.geometry.out_height - 4 * (tiles.down - 1)
     whole = right < 4 ? tiles.across - 1 : tiles.across
-    let cut = bottom < 4 ? Self.lastLines(lines, tiles.down).count : 0
+    let cut = bottom < 4 ? Self.lastLines(lines, tiles.down) : 0
     let start = right < 4 ? lines.count - cut : 0
     let end = start + (lines.count - cut) * whole
     starts = (start, end, end + cut * whole)
@@ -30,9 +30,9 @@ struct TileOrder {
   /// How many tiles there are.
   var count: Int { lines.count * tiles.across }
 
-  /// The last lines of images before the upper and the lower bound of `lines`.
-  private static func lastLines(_ lines: Range<Int>, _ down: Int) -> Range<Int> {
-    lines.lowerBound / down..<lines.upperBound / down
+  /// How many of `lines` are the last of an image of `down` lines.
+  private static func lastLines(_ lines: Range<Int>, _ down: Int) -> Int {
+    lines.upperBound / down - lines.lowerBound / down
   }
 
   /// The tiles that want `frequency`.
@@ -47,7 +47,7 @@ struct TileOrder {
   func runs(_ line: Int, _ body: (_ tiles: dms_tiles, _ first: Int, _ place: Int) -> Void) {
     let isCut = bottom < 4 && (line + 1) % tiles.down == 0
     let rows = (line + 1) % tiles.down == 0 ? bottom : 4
-    let cut = bottom < 4 ? Self.lastLines(lines.lowerBound..<line, tiles.down).count : 0
+    let cut = bottom < 4 ? Self.lastLines(lines.lowerBound..<line, tiles.down) : 0
     let index = isCut ? cut : line - lines.lowerBound - cut
     if whole > 0 {
       body(
