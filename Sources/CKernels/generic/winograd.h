@@ -114,20 +114,24 @@ INLINE void to_frequencies(int arriving, long high, long wide, const float *patc
     }
 }
 
+/// Whole tiles with constants, others as they are.
+INLINE void any_to_frequencies(int arriving, const float *patch, long line, long channels, const dms_tiles *tiles,
+                               float *target, long frequency, const dms_layout *layout) {
+  const long high = tiles->rows + 2, wide = tiles->columns + 2;
+  if (high == 6 && wide == 6)
+    to_frequencies(arriving, 6, 6, patch, line, channels, tiles->count, target, frequency, layout);
+  else
+    to_frequencies(arriving, high, wide, patch, line, channels, tiles->count, target, frequency, layout);
+}
+
 static void winograd_input(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
                            long frequency, const dms_layout *layout) {
-  if (tiles->rows == 4 && tiles->columns == 4)
-    to_frequencies(0, 6, 6, patch, line, channels, tiles->count, target, frequency, layout);
-  else
-    to_frequencies(0, tiles->rows + 2, tiles->columns + 2, patch, line, channels, tiles->count, target, frequency, layout);
+  any_to_frequencies(0, patch, line, channels, tiles, target, frequency, layout);
 }
 
 static void winograd_arriving(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
                               long frequency, const dms_layout *layout) {
-  if (tiles->rows == 4 && tiles->columns == 4)
-    to_frequencies(1, 6, 6, patch, line, channels, tiles->count, target, frequency, layout);
-  else
-    to_frequencies(1, tiles->rows + 2, tiles->columns + 2, patch, line, channels, tiles->count, target, frequency, layout);
+  any_to_frequencies(1, patch, line, channels, tiles, target, frequency, layout);
 }
 
 /// Tiles of `rows` x `columns` outputs from the first frequencies.

@@ -45,10 +45,9 @@ struct LocalTileProduct: MapForm {
     let columns = Packed.count(1, outputs)
     return [
       Phase.ranges(inputs, grain: run) { depth in
-        var part = dms_weight_part(first: depth.lowerBound, depth: depth.count, column: 0, columns: outputs)
-        dms_winograd_weight(
-          weight, isTurned ? outputs : inputs, isTurned ? inputs : outputs, isTurned ? 1 : 0, &part,
-          workspace + depth.lowerBound * columns, weightsApart)
+        tiles.transform(
+          weight, isTurned: isTurned, depth, 0..<outputs, into: workspace + depth.lowerBound * columns,
+          apart: weightsApart)
       },
       Phase(chunks: ranges.count) { chunk, scratch in
         let patches = scratch.assumingMemoryBound(to: Float.self)

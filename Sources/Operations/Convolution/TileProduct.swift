@@ -86,21 +86,17 @@ struct TileProduct: MapForm {
       let products = scratch + 36 * form.weightsApart
       let (apart, inputsApart) = (form.productsApart(order.count), form.inputsApart(order.count))
       for start in stride(from: 0, to: tiles.inputs, by: TileProduct.run) {
-        var part = dms_weight_part(
-          first: start, depth: min(TileProduct.run, tiles.inputs - start), column: block.lowerBound,
-          columns: block.count)
-        dms_winograd_weight(
-          weight, form.isTurned ? tiles.outputs : tiles.inputs, form.isTurned ? tiles.inputs : tiles.outputs,
-          form.isTurned ? 1 : 0, &part, scratch, form.weightsApart)
+        let depth = start..<min(start + TileProduct.run, tiles.inputs)
+        tiles.transform(weight, isTurned: form.isTurned, depth, block, into: scratch, apart: form.weightsApart)
         for frequency in 0..<36 {
           let wanting = order.wanting(frequency)
           var left = dms_left(
             values: inputs + frequency * inputsApart + start * order.count + wanting.lowerBound * TileProduct.run,
             stride: 0, transposed: 0)
           var right = dms_right(
-            values: scratch + frequency * form.weightsApart, depth: part.depth, columns: block.count, first: 0)
+            values: scratch + frequency * form.weightsApart, depth: depth.count, columns: block.count, first: 0)
           dms_multiply(
-            &left, &right, wanting.count, 0, block.count, part.depth, start > 0 ? 1 : 0,
+            &left, &right, wanting.count, 0, block.count, depth.count, start > 0 ? 1 : 0,
             products + frequency * apart + wanting.lowerBound * width, width, nil)
         }
       }

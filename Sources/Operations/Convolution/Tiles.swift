@@ -121,6 +121,17 @@ struct Tiles {
     dms_layout(width: Int(DMS_RUN), plane: count * Int(DMS_RUN), step: Int(DMS_RUN))
   }
 
+  /// Transforms weights of depth `depth` and `columns`, a right side a frequency; `isTurned`: for the gradient of the map.
+  func transform(
+    _ weight: UnsafePointer<Float>, isTurned: Bool, _ depth: Range<Int>, _ columns: Range<Int>,
+    into target: UnsafeMutablePointer<Float>, apart: Int
+  ) {
+    var part = dms_weight_part(
+      first: depth.lowerBound, depth: depth.count, column: columns.lowerBound, columns: columns.count)
+    dms_winograd_weight(
+      weight, isTurned ? outputs : inputs, isTurned ? inputs : outputs, isTurned ? 1 : 0, &part, target, apart)
+  }
+
   /// Transforms products of `channels` back to outputs of `lines`; a tile's lie `step` floats apart, frequencies `apart`.
   func finish(
     _ lines: Range<Int>, _ order: TileOrder, _ products: UnsafePointer<Float>, apart: Int, step: Int,
