@@ -13,12 +13,12 @@ typedef struct {
 INLINE coefficients coefficients_of(enum kind kind, const dms_source *s, long c, long count) {
   coefficients k = {0};
   if (kind == PLAIN) return k;
-  k.scale = load_some(s->norm.scale + c, count);
-  k.bias = load_some(s->norm.bias + c, count);
-  k.mean = load_some(s->norm.mean + c, count);
+  k.scale = load_up_to(s->norm.scale + c, count);
+  k.bias = load_up_to(s->norm.bias + c, count);
+  k.mean = load_up_to(s->norm.mean + c, count);
   if (kind == NORM) return k;
-  k.slope = load_some(s->slope + c, count);
-  k.offset = load_some(s->offset + c, count);
+  k.slope = load_up_to(s->slope + c, count);
+  k.offset = load_up_to(s->offset + c, count);
   return k;
 }
 
