@@ -5,10 +5,11 @@ enum { SHORT_RUN = 8 };
 
 typedef double wide __attribute__((ext_vector_type(LANES)));
 
+/// Adds the first `count` lanes to totals in memory.
 INLINE void add_wide(double *total, vector v, long count) {
   const wide more = __builtin_convertvector(v, wide);
-  wide sum;
   if (count == LANES) {
+    wide sum;
     __builtin_memcpy(&sum, total, sizeof sum);
     sum += more;
     __builtin_memcpy(total, &sum, sizeof sum);
@@ -56,7 +57,7 @@ static void gradient_sums(const dms_source *s, long row, long rows, long first, 
   for (long c = 0; c < channels; c++) product[c] *= s->norm.inverse[first + c];
 }
 
-/// One row after the other: memory is read as it lies, which a processor foresees.
+/// The sum of two maps, each with its norm or without, and ReLU.
 INLINE void residual_kind(int a_pending, int b_pending, const dms_source *a, const dms_source *b, long row, long rows,
                           long first, long channels, float *y) {
   const vector none = (vector)(-__builtin_inff()), zero = (vector)(0);

@@ -24,7 +24,6 @@ INLINE coefficients coefficients_of(enum kind kind, const dms_source *s, long c,
 
 INLINE vector normalise(vector x, vector scale, vector bias, vector mean) { return FMA(x - mean, scale, bias); }
 
-
 /// max(v, floor), or NaN where v is.
 INLINE vector above(vector v, vector floor) { return v < floor ? floor : v; }
 
