@@ -155,6 +155,8 @@ public struct Operands {
   public let outputs: [Operand]
   /// The shared workspace.
   public let workspace: UnsafeMutableRawPointer
+  /// What operations that follow piece by piece read beside output 0, of its shape: piece i soon after piece i is made.
+  public let companions: [Operand]
 }
 
 /// A part of an operation's work, after which all threads meet.

@@ -139,7 +139,8 @@ public final class Program: TeamWork, @unchecked Sendable {
         let application = graph.nodes[member.node]
         let operands = Operands(
           inputs: try application.inputs.map(operand), outputs: try application.outputs.map(operand),
-          workspace: arenaStorage.base + (plan.offsets[-1 - member.node] ?? 0))
+          workspace: arenaStorage.base + (plan.offsets[-1 - member.node] ?? 0),
+          companions: try schedule.companions(graph, of: member.node, in: members).map(operand))
         let own = member.operation.phases(operands)
         if let last = phases.popLast() {
           phases += [last.joined(own[0])] + own.dropFirst()

@@ -99,6 +99,15 @@ struct Schedule {
       ? readers[0] : nil
   }
 
+  /// Symbols that other members of a step read and none makes, of the type of `node`'s output 0.
+  func companions(_ graph: Graph, of node: Int, in members: [Member]) -> [Int] {
+    let made = Set(members.flatMap { graph.nodes[$0.node].outputs })
+    guard let output = graph.nodes[node].outputs.first else { return [] }
+    return members.filter { $0.node != node }
+      .flatMap { graph.nodes[$0.node].inputs.flatMap { sources(graph, $0) } }
+      .filter { !made.contains($0) && graph.types[$0] == graph.types[output] }
+  }
+
   /// Nodes that `targets` depend on, or that have an effect.
   private static func needed(_ graph: Graph, _ targets: [Int]) -> [Int] {
     var wanted = Set(targets.compactMap { graph.producer($0) })

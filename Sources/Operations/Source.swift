@@ -58,12 +58,10 @@ extension dms_source {
       padded: (stride + panel - 1) / panel * panel)
   }
 
-  /// Channels `channels` of `rows`, to be asked for.
-  func ahead(_ rows: Range<Int>, _ channels: Range<Int>) -> dms_ahead {
-    let first = rows.lowerBound * stride + channels.lowerBound
-    return dms_ahead(
-      values: x + first, more: isPending ? arriving.map { $0 + first } : nil, stride: stride, rows: rows.count,
-      columns: channels.count)
+  /// Has `ahead` ask for channels `channels` of `rows`.
+  func ask(_ ahead: inout dms_ahead, _ rows: Range<Int>, _ channels: Range<Int>) {
+    ahead.ask(x, stride: stride, rows, channels)
+    if isPending, let arriving { ahead.ask(arriving, stride: stride, rows, channels) }
   }
 
   private func place(
@@ -74,6 +72,14 @@ extension dms_source {
         dms_load(source, rows.lowerBound, rows.count, channels.lowerBound, channels.count, padded, target, $0)
       }
     }
+  }
+}
+
+extension dms_ahead {
+  /// Asks for columns `columns` of rows `rows` of a matrix whose rows lie `stride` floats apart.
+  mutating func ask(_ values: UnsafePointer<Float>, stride: Int, _ rows: Range<Int>, _ columns: Range<Int>) {
+    dms_ask_for(
+      &self, values + rows.lowerBound * stride + columns.lowerBound, stride, rows.count, columns.count)
   }
 }
 
@@ -107,10 +113,12 @@ struct Packed {
   static func scratch(rows: Int) -> Int { rows * slice }
 
   /// Channels `channels` of target [rows, columns] (+)= source [rows, depth] * this [depth, columns]; the first of `rows` goes to the
-  /// target's row 0. `next` rows, if any, are those that the caller multiplies next.
+  /// target's row 0. `next` rows, if any, are those that the caller multiplies next, and `ahead` what else
+  /// will be read soon.
   func multiply(
     _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool,
-    into target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>, next: Range<Int>
+    into target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>, next: Range<Int>,
+    ahead: dms_ahead = dms_ahead()
   ) {
     var start = 0
     while start < depth {
@@ -118,12 +126,15 @@ struct Packed {
       source.loadLeft(rows, start..<end, scratch)
       var left = dms_left(values: scratch, stride: rows.count * Int(DMS_RUN), transposed: 0)
       var right = dms_right(values: values, depth: depth, columns: columns, first: start)
-      var ahead =
-        end < depth
-        ? source.ahead(rows, end..<min(depth, end + Packed.slice)) : source.ahead(next, 0..<min(depth, Packed.slice))
+      var soon = end < depth ? dms_ahead() : ahead
+      if end < depth {
+        source.ask(&soon, rows, end..<min(depth, end + Packed.slice))
+      } else {
+        source.ask(&soon, next, 0..<min(depth, Packed.slice))
+      }
       dms_multiply(
         &left, &right, rows.count, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
-        target + channels.lowerBound, columns, &ahead)
+        target + channels.lowerBound, columns, &soon)
       start = end
     }
   }

@@ -53,16 +53,16 @@ static void transpose(const float *source, long rows, long columns, float *targe
     }
 }
 
-/// `rows` rows of one panel over one run; all but `run` and the addresses are constants where it is called.
+/// `rows` rows of one panel over one run; `rows` and `transposed` are constants where it is called. `isFar`: the target comes
+/// from afar, while the run is summed.
 INLINE void tile(int rows, int transposed, const float *left, long stride, const float *right, long run, int adds,
-                 long width, float *target, long target_stride) {
+                 long width, float *target, long target_stride, int isFar) {
   vector sums[ROWS][2];
-  // The target comes from afar while the run is summed.
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     sums[r][0] = sums[r][1] = (vector)(0);
-    __builtin_prefetch(target + r * target_stride, 1);
-    if (PANEL > 16) __builtin_prefetch(target + r * target_stride + 16, 1);
+    if (isFar) __builtin_prefetch(target + r * target_stride, 1);
+    if (isFar && PANEL > 16) __builtin_prefetch(target + r * target_stride + 16, 1);
   }
   for (long k = 0; k < run; k++) {
     const vector b0 = load_vector(right + k * PANEL), b1 = load_vector(right + k * PANEL + LANES);
@@ -92,10 +92,10 @@ INLINE void tile(int rows, int transposed, const float *left, long stride, const
 
 /// The micro-kernel for each count of rows, so that any number of rows splits into nearly equal tiles.
 INLINE void any_tile(long rows, int transposed, const float *left, long stride, const float *right, long run, int adds,
-                     long width, float *target, long target_stride) {
+                     long width, float *target, long target_stride, int isFar) {
 #define TILE(n)                                                                                    \
   case n:                                                                                          \
-    return tile(n, transposed, left, stride, right, run, adds, width, target, target_stride);
+    return tile(n, transposed, left, stride, right, run, adds, width, target, target_stride, isFar);
   switch (rows) {
     TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 #if ROWS > 6
@@ -105,21 +105,34 @@ INLINE void any_tile(long rows, int transposed, const float *left, long stride, 
 #undef TILE
 }
 
-/// Where asking for `ahead` has come to: cache line `line` of row `row`.
+/// Where asking has come to: cache line `line` of row `row`, at each place, of the first of `count` regions.
 typedef struct {
-  dms_ahead ahead;
-  long row, line;
+  const dms_region *region;
+  long count, row, line;
 } asking;
 
-/// Asks for the next `count` cache lines. They are meant for the second cache: the first has the tile's.
-INLINE void ask(asking *a, long count) {
-  for (; count > 0 && a->row < a->ahead.rows; count--) {
-    const long at = a->row * a->ahead.stride + a->line * 16;
-    __builtin_prefetch(a->ahead.values + at, 0, 2);
-    if (a->ahead.more) __builtin_prefetch(a->ahead.more + at, 0, 2);
-    if (++a->line * 16 < a->ahead.columns) continue;
+/// Cache lines of all regions, those side by side counted once.
+INLINE long lines_of(const dms_ahead *ahead) {
+  long lines = 0;
+  for (long i = 0; ahead && i < ahead->count; i++)
+    lines += ahead->regions[i].rows * ((ahead->regions[i].columns + 15) / 16);
+  return lines;
+}
+
+/// Asks for the next `lines` cache lines. They are meant for the second cache: the first has the tile's.
+INLINE void ask(asking *a, long lines) {
+  for (; lines > 0 && a->count > 0; lines--) {
+    const long at = a->row * a->region->stride + a->line * 16;
+    __builtin_prefetch(a->region->values[0] + at, 0, 2);
+    if (a->region->places > 1) __builtin_prefetch(a->region->values[1] + at, 0, 2);
+    if (a->region->places > 2) __builtin_prefetch(a->region->values[2] + at, 0, 2);
+    if (a->region->places > 3) __builtin_prefetch(a->region->values[3] + at, 0, 2);
+    if (++a->line * 16 < a->region->columns) continue;
     a->line = 0;
-    a->row++;
+    if (++a->row < a->region->rows) continue;
+    a->row = 0;
+    a->region++;
+    a->count--;
   }
 }
 
@@ -130,8 +143,8 @@ static void multiply(const dms_left *left, const dms_right *right, long rows, lo
   const long runs = depth ? (end - 1) / DMS_RUN - begin / DMS_RUN + 1 : 0;
   const long all = runs * ((count + PANEL - 1) / PANEL) * tiles;
   asking next = {0};
-  if (ahead) next.ahead = *ahead;
-  const long share = all ? (next.ahead.rows * ((next.ahead.columns + 15) / 16) + all - 1) / all : 0;
+  if (ahead) next = (asking){ahead->regions, ahead->count, 0, 0};
+  const long share = all ? (lines_of(ahead) + all - 1) / all : 0;
   for (long start = begin, stop; start < end; start = stop) {
     const long base = start / DMS_RUN * DMS_RUN;
     const long packed = right->depth - base < DMS_RUN ? right->depth - base : DMS_RUN;
@@ -146,10 +159,11 @@ static void multiply(const dms_left *left, const dms_right *right, long rows, lo
         ask(&next, share);
         const long row = rows * t / tiles, height = rows * (t + 1) / tiles - row;
         float *place = target + row * stride + c;
+        const int isFar = start == begin;
         if (left->transposed)
-          any_tile(height, 1, from + row, left->stride, panel, stop - start, adds, width, place, stride);
+          any_tile(height, 1, from + row, left->stride, panel, stop - start, adds, width, place, stride, isFar);
         else
-          any_tile(height, 0, from + row * DMS_RUN, 0, panel, stop - start, adds, width, place, stride);
+          any_tile(height, 0, from + row * DMS_RUN, 0, panel, stop - start, adds, width, place, stride, isFar);
       }
     }
   }

@@ -33,12 +33,29 @@ typedef struct {
   long depth, columns, first;
 } dms_right;
 
-/// Memory that will be read next: `rows` rows of `columns` floats, `stride` apart, from `values` and, where there is `more`, as
-/// many from there. A product asks for it bit by bit while it computes.
+/// `rows` rows of `columns` floats, `stride` apart, from each of a few places: they are read side by side.
 typedef struct {
-  const float *values, *more;
-  long stride, rows, columns;
+  const float *values[4];
+  long places, stride, rows, columns;
+} dms_region;
+
+/// Memory that will be read next, in this order. A product asks for it bit by bit while it computes.
+typedef struct {
+  long count;
+  dms_region regions[4];
 } dms_ahead;
+
+/// Adds rows at one more place, beside those added before where they have the same shape; none where there is no room.
+static inline void dms_ask_for(dms_ahead *ahead, const float *values, long stride, long rows, long columns) {
+  if (rows <= 0 || columns <= 0) return;
+  dms_region *last = ahead->count ? &ahead->regions[ahead->count - 1] : 0;
+  if (!last || last->places == 4 || last->stride != stride || last->rows != rows || last->columns != columns) {
+    if (ahead->count == 4) return;
+    last = &ahead->regions[ahead->count++];
+    *last = (dms_region){{0}, 0, stride, rows, columns};
+  }
+  last->values[last->places++] = values;
+}
 
 /// The most rows that the micro-kernel computes at once.
 long dms_rows(void);

@@ -58,7 +58,7 @@ struct Convolution: Operation {
   func phases(_ operands: Operands) -> [Phase] {
     form(operands.inputs.map(\.type)).phases(
       dms_source(operands.inputs[0]), weight: operands.inputs[1].floats, adds: false, operands.outputs[0].floats,
-      operands.workspace.assumingMemoryBound(to: Float.self))
+      operands.workspace.assumingMemoryBound(to: Float.self), companions: operands.companions.map(\.floats))
   }
 
   /// The gradient of the map: gradient of the output, weight [, addend] -> [N,H,W,I].
@@ -95,7 +95,7 @@ struct Convolution: Operation {
       let (target, form) = (operands.outputs[0].floats, form(operands.inputs.map(\.type)))
       let phases = form.phases(
         dms_source(operands.inputs[0]), weight: operands.inputs[1].floats, adds: adds, target,
-        operands.workspace.assumingMemoryBound(to: Float.self))
+        operands.workspace.assumingMemoryBound(to: Float.self), companions: operands.companions.map(\.floats))
       guard adds, operands.inputs[2].floats != target else { return phases }
       let (addend, columns) = (operands.inputs[2].floats, map.channels)
       let copy = Phase.pieces(form.pieces) { rows, channels in
@@ -171,10 +171,10 @@ protocol MapForm {
   var pieces: Pieces { get }
   var workspace: Workspace { get }
 
-  /// target (+)= the map.
+  /// target (+)= the map. A piece's part of `companions` is read soon after the piece is made.
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>
+    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase]
 }
 

@@ -24,7 +24,7 @@ struct ExactProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>
+    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     precondition(!adds, "an exact product is not added to what is there")
     let (pieces, taps) = (pieces, taps)

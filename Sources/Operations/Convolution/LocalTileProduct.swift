@@ -38,7 +38,7 @@ struct LocalTileProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>
+    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     let (ranges, patch) = (ranges, Tiles.patch(tiles.across, inputs))
     let run = Int(DMS_RUN)

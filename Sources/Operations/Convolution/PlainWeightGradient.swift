@@ -54,7 +54,8 @@ struct PlainWeightGradient: WeightForm {
           for first in stride(from: start, to: section.upperBound, by: Self.run) {
             let part = first..<min(first + Self.run, section.upperBound)
             wide.load(part, block, loaded, step: step)
-            var ahead = wide.ahead(part.upperBound..<min(part.upperBound + Self.run, section.upperBound), block)
+            var ahead = dms_ahead()
+            wide.ask(&ahead, part.upperBound..<min(part.upperBound + Self.run, section.upperBound), block)
             var left = dms_left(values: loaded, stride: step, transposed: 1)
             var right = dms_right(values: workspace, depth: section.count, columns: narrow, first: first - start)
             dms_multiply(

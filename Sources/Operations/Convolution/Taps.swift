@@ -47,8 +47,8 @@ struct Taps {
 func productPieces(rows: Int, columns: Int, gathered: Int = 0) -> Pieces {
   let most = max(24, min(384, 131_072 / columns, gathered > 0 ? 196_608 / gathered : 384))
   var count = (rows + most - 1) / most
-  // Eight pieces or more, while they have rows enough for the micro-kernel; then columns are cut as well.
-  while count % 8 != 0, count < 16, rows / (count + 1) >= 48 { count += 1 }
+  // Multiples of eight, which threads share out evenly, while they have rows enough for the micro-kernel; then columns are cut.
+  while count % 8 != 0, count < 48, rows / (count + 1) >= 48 { count += 1 }
   var across = 1
   while count * across < 8, columns / (2 * across) >= 128 { across *= 2 }
   return Pieces(rows: rows, in: count, channels: columns, in: across, unit: dms_panel())
@@ -76,7 +76,7 @@ struct TapProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>
+    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     let pieces = pieces
     let packed = Packed(values: workspace, depth: depth, columns: columns)
@@ -88,9 +88,14 @@ struct TapProduct: MapForm {
         let scratch = scratch.assumingMemoryBound(to: Float.self)
         let (source, range) = taps.matrix(map, rows, scratch)
         let next = taps.isPlain && chunk + 1 < pieces.count ? pieces[chunk + 1].rows : rows
+        var ahead = dms_ahead()
+        for companion in companions { ahead.ask(companion, stride: columns, rows, channels) }
+        if adds, chunk + 1 < pieces.count {
+          ahead.ask(target, stride: columns, pieces[chunk + 1].rows, pieces[chunk + 1].channels)
+        }
         packed.multiply(
           source, range, channels, adds: adds, into: target + rows.lowerBound * columns, scratch + beyond,
-          next: next == rows ? 0..<0 : next)
+          next: next == rows ? 0..<0 : next, ahead: ahead)
       },
     ]
   }
@@ -118,7 +123,7 @@ struct ScatteredTaps: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>
+    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     let packed = Packed(values: workspace, depth: taps.outputs, columns: taps.columns)
     let (grain, positions) = (grain, positions)

@@ -32,6 +32,17 @@ struct TileProduct: MapForm {
   private func productsApart(_ count: Int) -> Int { Tiles.apart(count * Self.width) }
   private let weightsApart = Tiles.apart(run * width)
 
+  /// Has `ahead` ask for one tap of the weight between inputs `depth` and outputs `block`.
+  private func askForWeight(
+    _ ahead: inout dms_ahead, _ tap: UnsafePointer<Float>, _ depth: Range<Int>, _ block: Range<Int>
+  ) {
+    if isTurned {
+      ahead.ask(tap, stride: inputs, block, depth)
+    } else {
+      ahead.ask(tap, stride: tiles.outputs, depth, block)
+    }
+  }
+
   var workspace: Workspace {
     let counts = ranges.map { $0.count * tiles.across }
     return Workspace(
@@ -42,7 +53,7 @@ struct TileProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>
+    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     var parts: [Part] = []
     var place = workspace
@@ -88,7 +99,13 @@ struct TileProduct: MapForm {
       for start in stride(from: 0, to: tiles.inputs, by: TileProduct.run) {
         let depth = start..<min(start + TileProduct.run, tiles.inputs)
         tiles.transform(weight, isTurned: form.isTurned, depth, block, into: scratch, apart: form.weightsApart)
+        let next = depth.upperBound..<min(depth.upperBound + TileProduct.run, tiles.inputs)
         for frequency in 0..<36 {
+          // While the 36 products are computed, the next run's weights come near, a tap with every fourth.
+          var ahead = dms_ahead()
+          if frequency % 4 == 0 {
+            form.askForWeight(&ahead, weight + frequency / 4 * tiles.inputs * tiles.outputs, next, block)
+          }
           let wanting = order.wanting(frequency)
           var left = dms_left(
             values: inputs + frequency * inputsApart + start * order.count + wanting.lowerBound * TileProduct.run,
@@ -97,7 +114,7 @@ struct TileProduct: MapForm {
             values: scratch + frequency * form.weightsApart, depth: depth.count, columns: block.count, first: 0)
           dms_multiply(
             &left, &right, wanting.count, 0, block.count, depth.count, start > 0 ? 1 : 0,
-            products + frequency * apart + wanting.lowerBound * width, width, nil)
+            products + frequency * apart + wanting.lowerBound * width, width, &ahead)
         }
       }
       tiles.finish(lines, order, products, apart: apart, step: width, block, adds: adds, target)
