@@ -7,10 +7,10 @@ extension Graph {
   /// Reverse accumulation over the nodes (Griewank and Walther, "Evaluating Derivatives", ch. 3). Where several gradients
   /// meet, the newest takes the older one in if its operation can, otherwise `add` joins them.
   ///
-  /// With `recomputing`, values that are cheap to compute are not kept for the backward pass: of a chain of them one in `kept` is,
-  /// and the rest are rebuilt from it when the backward pass comes to them (Chen et al. 2016).
+  /// Of a chain of values that are cheap to compute the backward pass keeps one in `keeping`, and rebuilds the rest from it when it
+  /// comes to them (Chen et al. 2016).
   public func differentiate(
-    _ loss: Symbol, recomputing: Bool = false, kept: Int = 4, add: (Symbol, Symbol) throws -> Symbol
+    _ loss: Symbol, keeping: Int = 1, add: (Symbol, Symbol) throws -> Symbol
   ) throws
     -> [(variable: Variable, gradient: Symbol)]
   {
@@ -18,7 +18,7 @@ extension Graph {
     var gradients: [Int: Symbol] = [loss.id: constant(1, loss.shape)]
     let last = nodes.count
     var rebuilt: [Int: Int] = [:]
-    let passing = recomputing ? chains(kept) : []
+    let passing = passing(keeping)
     func available(_ symbols: [Int]) throws -> [Symbol] {
       try symbols.map { Symbol(graph: self, id: try rebuild($0, passing, &rebuilt)) }
     }
@@ -54,12 +54,12 @@ extension Graph {
     return result.sorted { $0.gradient.id < $1.gradient.id }
   }
 
-  /// Outputs that are not kept: of cheap nodes, but for every `kept`-th of a chain.
-  private func chains(_ kept: Int) -> Set<Int> {
+  /// Outputs that are not kept: of cheap nodes, but for every `keeping`-th of a chain.
+  private func passing(_ keeping: Int) -> Set<Int> {
     var lengths: [Int: Int] = [:]
     for node in nodes where node.operation.isCheap {
       let before = node.inputs.compactMap { lengths[$0] }.max() ?? 0
-      if before + 1 < kept { lengths[node.outputs[0]] = before + 1 }
+      if before + 1 < keeping { lengths[node.outputs[0]] = before + 1 }
     }
     return Set(lengths.keys)
   }

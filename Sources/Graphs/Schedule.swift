@@ -68,18 +68,29 @@ struct Schedule {
     place(graph, needed: needed, kept: keptSet)
   }
 
-  /// Steps of `nodes`: a node joins the step before where it can follow that step's last member.
+  /// Steps of `nodes`: a node joins the step before where it can follow that step's last member. Cheap values, as those are that
+  /// the backward pass rebuilds, go before that step where they can, and so do not part it from what follows; but not again once it
+  /// did follow, lest many of them wait in memory.
   private func join(_ graph: Graph, _ nodes: [Int]) -> [[Member]] {
     func types(_ symbols: [Int]) -> [TensorType] { symbols.map { graph.types[$0] } }
     var steps: [[Member]] = []
     var pieces: Pieces?
+    var (isPassed, mayBePassed) = (false, true)
     for node in nodes {
       let application = graph.nodes[node]
       if let last = steps.last, let pieces, let input = followed(graph, node, last),
         let operation = application.operation.following(input, in: pieces)
       {
         steps[steps.count - 1].append(Member(node: node, operation: operation))
+        mayBePassed = !isPassed
+      } else if mayBePassed, application.operation.isCheap, let last = steps.last, pieces != nil,
+        !reads(graph, node, last)
+      {
+        steps.insert([Member(node: node, operation: application.operation)], at: steps.count - 1)
+        isPassed = true
+        continue
       } else {
+        (isPassed, mayBePassed) = (false, true)
         steps.append([Member(node: node, operation: application.operation)])
       }
       let member = steps[steps.count - 1][steps[steps.count - 1].count - 1]
@@ -97,6 +108,17 @@ struct Schedule {
     let read = sources(graph, inputs[readers[0]])
     return read[0] == graph.nodes[last.node].outputs[0] && !read.dropFirst().contains { made.contains($0) }
       ? readers[0] : nil
+  }
+
+  /// Whether `node` reads what a step makes, or a view of it.
+  private func reads(_ graph: Graph, _ node: Int, _ step: [Member]) -> Bool {
+    let made = Set(step.flatMap { graph.nodes[$0.node].outputs })
+    func isMade(_ symbol: Int) -> Bool {
+      if made.contains(symbol) { return true }
+      guard let producer = graph.producer(symbol), Self.views(graph, producer) != nil else { return false }
+      return isMade(graph.nodes[producer].inputs[0])
+    }
+    return graph.nodes[node].inputs.contains { sources(graph, $0).contains(where: isMade) }
   }
 
   /// Symbols that other members of a step read and none makes, of the type of `node`'s output 0.

@@ -43,7 +43,8 @@ public struct DMSNet: Sendable {
   }
 
   /// One training step on `pairs` pairs: inputs `images` [2B,H,W,3], `labels` [B,K], `eye_labels` [2,B,K], `pairs` [1] (of
-  /// the whole step), `keys` [B,4] (see `dropout`). `recomputes`: block sums are rebuilt in the backward pass, not kept.
+  /// the whole step), `keys` [B,4] (see `dropout`). Of the block sums every second is kept for the
+  /// backward pass, and with `recomputes` every fourth; the others are rebuilt.
   public func training(pairs: Int, height: Int, width: Int, recomputes: Bool = false) throws -> Description {
     let graph = Graph()
     let output = try forward(graph, pairs: pairs, height: height, width: width, isTraining: true)
@@ -54,7 +55,7 @@ public struct DMSNet: Sendable {
     )
     let parts = try graph.scope("losses") { try losses(output) }
     guard let total = parts["loss"] else { preconditionFailure("a network without loss") }
-    let gradients = try graph.differentiate(total, recomputing: recomputes) { try $0.plus($1) }
+    let gradients = try graph.differentiate(total, keeping: recomputes ? 4 : 2) { try $0.plus($1) }
     return Description(graph: graph, outputs: output.named.merging(parts) { $1 }, gradients: gradients)
   }
 

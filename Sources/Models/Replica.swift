@@ -15,7 +15,7 @@ public final class Replica {
   private var trainingPrograms: [Int: Program] = [:]
   private var inferencePrograms: [Int: Program] = [:]
 
-  /// A replica at its start for `seed`; `trains`: with room for gradients; `recomputes`: block sums are rebuilt, not kept.
+  /// A replica at its start for `seed`; `trains`: with room for gradients; `recomputes`: fewer block sums are kept.
   public init(
     _ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64, trains: Bool = true,
     recomputes: Bool = false
