@@ -69,28 +69,24 @@ struct Schedule {
   }
 
   /// Steps of `nodes`: a node joins the step before where it can follow that step's last member. Cheap values, as those are that
-  /// the backward pass rebuilds, go before that step where they can, and so do not part it from what follows; but not again once it
-  /// did follow, lest many of them wait in memory.
+  /// the backward pass rebuilds, go before that step where they can, and so do not part it from what follows; but not once something
+  /// follows, lest many of them wait in memory.
   private func join(_ graph: Graph, _ nodes: [Int]) -> [[Member]] {
     func types(_ symbols: [Int]) -> [TensorType] { symbols.map { graph.types[$0] } }
     var steps: [[Member]] = []
     var pieces: Pieces?
-    var (isPassed, mayBePassed) = (false, true)
     for node in nodes {
       let application = graph.nodes[node]
       if let last = steps.last, let pieces, let input = followed(graph, node, last),
         let operation = application.operation.following(input, in: pieces)
       {
         steps[steps.count - 1].append(Member(node: node, operation: operation))
-        mayBePassed = !isPassed
-      } else if mayBePassed, application.operation.isCheap, let last = steps.last, pieces != nil,
+      } else if application.operation.isCheap, let last = steps.last, last.count == 1, pieces != nil,
         !reads(graph, node, last)
       {
         steps.insert([Member(node: node, operation: application.operation)], at: steps.count - 1)
-        isPassed = true
         continue
       } else {
-        (isPassed, mayBePassed) = (false, true)
         steps.append([Member(node: node, operation: application.operation)])
       }
       let member = steps[steps.count - 1][steps[steps.count - 1].count - 1]
@@ -101,7 +97,7 @@ struct Schedule {
 
   /// The only input of `node` that the members of a step make, if it is the last member's output 0, perhaps deferred.
   private func followed(_ graph: Graph, _ node: Int, _ step: [Member]) -> Int? {
-    let made = Set(step.flatMap { graph.nodes[$0.node].outputs })
+    let made = made(graph, step)
     let inputs = graph.nodes[node].inputs
     let readers = inputs.indices.filter { sources(graph, inputs[$0]).contains { made.contains($0) } }
     guard readers.count == 1, let last = step.last else { return nil }
@@ -110,9 +106,12 @@ struct Schedule {
       ? readers[0] : nil
   }
 
+  /// What the members of a step make.
+  private func made(_ graph: Graph, _ step: [Member]) -> Set<Int> { Set(step.flatMap { graph.nodes[$0.node].outputs }) }
+
   /// Whether `node` reads what a step makes, or a view of it.
   private func reads(_ graph: Graph, _ node: Int, _ step: [Member]) -> Bool {
-    let made = Set(step.flatMap { graph.nodes[$0.node].outputs })
+    let made = made(graph, step)
     func isMade(_ symbol: Int) -> Bool {
       if made.contains(symbol) { return true }
       guard let producer = graph.producer(symbol), Self.views(graph, producer) != nil else { return false }
@@ -123,7 +122,7 @@ struct Schedule {
 
   /// Symbols that other members of a step read and none makes, of the type of `node`'s output 0.
   func companions(_ graph: Graph, of node: Int, in members: [Member]) -> [Int] {
-    let made = Set(members.flatMap { graph.nodes[$0.node].outputs })
+    let made = made(graph, members)
     guard let output = graph.nodes[node].outputs.first else { return [] }
     return members.filter { $0.node != node }
       .flatMap { graph.nodes[$0.node].inputs.flatMap { sources(graph, $0) } }

@@ -109,16 +109,17 @@ struct Packed {
   /// Depth that is loaded at once.
   static let slice = 4 * Int(DMS_RUN)
 
+  /// Channels of a source that `multiply` loads first.
+  var first: Range<Int> { 0..<min(depth, Packed.slice) }
+
   /// Floats of scratch memory for `multiply` with at most `rows` rows.
   static func scratch(rows: Int) -> Int { rows * slice }
 
   /// Channels `channels` of target [rows, columns] (+)= source [rows, depth] * this [depth, columns]; the first of `rows` goes to the
-  /// target's row 0. `next` rows, if any, are those that the caller multiplies next, and `ahead` what else
-  /// will be read soon.
+  /// target's row 0. `ahead` is what the caller will read next.
   func multiply(
     _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool,
-    into target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>, next: Range<Int>,
-    ahead: dms_ahead = dms_ahead()
+    into target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>, ahead: dms_ahead
   ) {
     var start = 0
     while start < depth {
@@ -127,11 +128,7 @@ struct Packed {
       var left = dms_left(values: scratch, stride: rows.count * Int(DMS_RUN), transposed: 0)
       var right = dms_right(values: values, depth: depth, columns: columns, first: start)
       var soon = end < depth ? dms_ahead() : ahead
-      if end < depth {
-        source.ask(&soon, rows, end..<min(depth, end + Packed.slice))
-      } else {
-        source.ask(&soon, next, 0..<min(depth, Packed.slice))
-      }
+      if end < depth { source.ask(&soon, rows, end..<min(depth, end + Packed.slice)) }
       dms_multiply(
         &left, &right, rows.count, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
         target + channels.lowerBound, columns, &soon)

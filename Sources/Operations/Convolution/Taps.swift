@@ -87,15 +87,16 @@ struct TapProduct: MapForm {
         let (rows, channels) = pieces[chunk]
         let scratch = scratch.assumingMemoryBound(to: Float.self)
         let (source, range) = taps.matrix(map, rows, scratch)
-        let next = taps.isPlain && chunk + 1 < pieces.count ? pieces[chunk + 1].rows : rows
         var ahead = dms_ahead()
         for companion in companions { ahead.ask(companion, stride: columns, rows, channels) }
-        if adds, chunk + 1 < pieces.count {
-          ahead.ask(target, stride: columns, pieces[chunk + 1].rows, pieces[chunk + 1].channels)
+        if chunk + 1 < pieces.count {
+          let next = pieces[chunk + 1]
+          if adds { ahead.ask(target, stride: columns, next.rows, next.channels) }
+          if taps.isPlain, next.rows != rows { map.ask(&ahead, next.rows, packed.first) }
         }
         packed.multiply(
           source, range, channels, adds: adds, into: target + rows.lowerBound * columns, scratch + beyond,
-          next: next == rows ? 0..<0 : next, ahead: ahead)
+          ahead: ahead)
       },
     ]
   }
@@ -136,9 +137,10 @@ struct ScatteredTaps: MapForm {
         for first in stride(from: image * positions, to: (image + 1) * positions, by: grain) {
           let end = (image + 1) * positions
           let rows = first..<min(first + grain, end)
+          var ahead = dms_ahead()
+          map.ask(&ahead, rows.upperBound..<min(rows.upperBound + grain, end), packed.first)
           packed.multiply(
-            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.gathered(grain),
-            next: rows.upperBound..<min(rows.upperBound + grain, end))
+            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.gathered(grain), ahead: ahead)
           withUnsafePointer(to: taps.geometry) { dms_scatter_taps($0, products, first, rows.count, target) }
         }
       },
