@@ -108,10 +108,10 @@ extension OperationCase {
   static let pools: [OperationCase] =
     [(7, 9, 3, 2, 1), (8, 6, 3, 2, 1), (5, 5, 2, 2, 0), (6, 7, 3, 1, 1)].map { h, w, k, s, p in
       OperationCase(
-        name: "max pool \(k) stride \(s) padding \(p)", shapes: [[2, h, w, 5]],
+        name: "max pool \(k) stride \(s) padding \(p)", shapes: [[2, h, w, 21]],
         build: { try $1[0].maxPool(kernel: k, stride: s, padding: p) }
       ) { x in
-        Reference([2, (h + 2 * p - k) / s + 1, (w + 2 * p - k) / s + 1, 5]) { at in
+        Reference([2, (h + 2 * p - k) / s + 1, (w + 2 * p - k) / s + 1, 21]) { at in
           var best = -Double.infinity
           for i in 0..<k {
             for j in 0..<k {

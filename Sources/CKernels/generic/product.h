@@ -53,27 +53,37 @@ static void transpose(const float *source, long rows, long columns, float *targe
     }
 }
 
+/// Steps of depth that the loop takes at a time.
+enum { DEEP = 4 };
+
+/// One step of depth.
+INLINE void multiply_add(int rows, int transposed, const float *left, const float *right, vector sums[ROWS][2]) {
+  const vector b0 = load_vector(right), b1 = load_vector(right + LANES);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) {
+    const vector x = (vector)(left[transposed ? r : r * DMS_RUN]);
+    sums[r][0] = FMA(x, b0, sums[r][0]);
+    sums[r][1] = FMA(x, b1, sums[r][1]);
+  }
+}
+
 /// `rows` rows of one panel over one run; `rows` and `transposed` are constants where it is called. `isFar`: the target comes
 /// from afar, while the run is summed.
 INLINE void tile(int rows, int transposed, const float *left, long stride, const float *right, long run, int adds,
                  long width, float *target, long target_stride, int isFar) {
   vector sums[ROWS][2];
+  const long step = transposed ? stride : 1;
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
     sums[r][0] = sums[r][1] = (vector)(0);
     if (isFar) __builtin_prefetch(target + r * target_stride, 1);
     if (isFar && PANEL > 16) __builtin_prefetch(target + r * target_stride + 16, 1);
   }
-  for (long k = 0; k < run; k++) {
-    const vector b0 = load_vector(right + k * PANEL), b1 = load_vector(right + k * PANEL + LANES);
-    const float *a = transposed ? left + k * stride : left + k;
+  long k = 0;
+  for (; k + DEEP <= run; k += DEEP, right += DEEP * PANEL, left += DEEP * step)
 #pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-      const vector x = (vector)(a[transposed ? r : r * DMS_RUN]);
-      sums[r][0] = FMA(x, b0, sums[r][0]);
-      sums[r][1] = FMA(x, b1, sums[r][1]);
-    }
-  }
+    for (int i = 0; i < DEEP; i++) multiply_add(rows, transposed, left + i * step, right + i * PANEL, sums);
+  for (; k < run; k++, right += PANEL, left += step) multiply_add(rows, transposed, left, right, sums);
   if (width == PANEL) {
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
@@ -139,6 +149,8 @@ INLINE void ask(asking *a, long lines) {
 static void multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
                      int accumulate, float *target, long stride, const dms_ahead *ahead) {
   const long panels = (right->columns + PANEL - 1) / PANEL, tiles = (rows + ROWS - 1) / ROWS;
+  // The first `extra` tiles have a row more than the least.
+  const long least = tiles ? rows / tiles : 0, extra = rows - least * tiles;
   const long begin = right->first, end = begin + depth;
   const long runs = depth ? (end - 1) / DMS_RUN - begin / DMS_RUN + 1 : 0;
   const long all = runs * ((count + PANEL - 1) / PANEL) * tiles;
@@ -155,15 +167,16 @@ static void multiply(const dms_left *left, const dms_right *right, long rows, lo
     for (long c = 0; c < count; c += PANEL) {
       const float *panel = right->values + (base * panels + start - base) * PANEL + (first + c) * packed;
       const long width = count - c < PANEL ? count - c : PANEL;
-      for (long t = 0; t < tiles; t++) {
+      for (long row = 0, t = 0; t < tiles; t++) {
         ask(&next, share);
-        const long row = rows * t / tiles, height = rows * (t + 1) / tiles - row;
+        const long height = least + (t < extra);
         float *place = target + row * stride + c;
         const int isFar = start == begin;
         if (left->transposed)
           any_tile(height, 1, from + row, left->stride, panel, stop - start, adds, width, place, stride, isFar);
         else
           any_tile(height, 0, from + row * DMS_RUN, 0, panel, stop - start, adds, width, place, stride, isFar);
+        row += height;
       }
     }
   }

@@ -16,7 +16,7 @@ struct ExactProduct: MapForm {
     self.taps = taps
   }
 
-  var pieces: Pieces { productPieces(rows: taps.rows, columns: taps.outputs, gathered: taps.columns) }
+  var pieces: Pieces { productPieces(rows: taps.rows, columns: taps.outputs, most: 384, gathered: taps.columns) }
 
   var workspace: Workspace {
     Workspace(shared: 0, scratch: (pieces.rows.map(\.count).max() ?? 0) * taps.columns * 4)

@@ -43,9 +43,10 @@ struct Taps {
   }
 }
 
-/// Rows and columns of a product in pieces that fit a core's own cache and suffice for several threads.
-func productPieces(rows: Int, columns: Int, gathered: Int = 0) -> Pieces {
-  let most = max(24, min(384, 131_072 / columns, gathered > 0 ? 196_608 / gathered : 384))
+/// Rows and columns of a product in pieces of at most about `most` rows, which fit a core's own cache and suffice for several
+/// threads.
+func productPieces(rows: Int, columns: Int, most: Int, gathered: Int = 0) -> Pieces {
+  let most = max(24, min(most, 131_072 / columns, gathered > 0 ? 196_608 / gathered : most))
   var count = (rows + most - 1) / most
   // Multiples of eight, which threads share out evenly, while they have rows enough for the micro-kernel; then columns are cut.
   while count % 8 != 0, count < 48, rows / (count + 1) >= 48 { count += 1 }
@@ -63,12 +64,18 @@ struct TapProduct: MapForm {
   private var depth: Int { isTurned ? taps.outputs : taps.columns }
   private var columns: Int { isTurned ? taps.columns : taps.outputs }
 
-  var pieces: Pieces { productPieces(rows: taps.rows, columns: columns, gathered: taps.isPlain ? 0 : depth) }
+  /// Rows of a piece: a loaded slice of them leaves room in a small second cache (512 KiB) for the target and the weight.
+  private static let mostRows = 128
 
-  private var mostRows: Int { pieces.rows.map(\.count).max() ?? 0 }
+  var pieces: Pieces {
+    productPieces(
+      rows: taps.rows, columns: columns, most: Self.mostRows, gathered: taps.isPlain ? 0 : depth)
+  }
+
+  private var rowsAtOnce: Int { pieces.rows.map(\.count).max() ?? 0 }
 
   var workspace: Workspace {
-    let rows = mostRows
+    let rows = rowsAtOnce
     return Workspace(
       shared: Packed.count(depth, columns) * 4,
       scratch: (taps.gathered(rows) + Packed.scratch(rows: rows)) * 4)
@@ -80,7 +87,7 @@ struct TapProduct: MapForm {
   ) -> [Phase] {
     let pieces = pieces
     let packed = Packed(values: workspace, depth: depth, columns: columns)
-    let beyond = taps.gathered(mostRows)
+    let beyond = taps.gathered(rowsAtOnce)
     return [
       packed.packing(dms_matrix(values: weight, stride: taps.outputs, transposed: isTurned ? 1 : 0)),
       Phase(chunks: pieces.count) { chunk, scratch in
