@@ -16,6 +16,7 @@ struct ExactProduct: MapForm {
     self.taps = taps
   }
 
+  /// Arithmetic, not memory, takes the time here, so pieces need not be small. Where they begin decides how batch moments round.
   var pieces: Pieces { productPieces(rows: taps.rows, columns: taps.outputs, most: 384, gathered: taps.columns) }
 
   var workspace: Workspace {
