@@ -107,7 +107,7 @@ struct Packed {
   }
 
   /// Depth that is loaded at once.
-  static let slice = 4 * Int(DMS_RUN)
+  static let slice = 2 * Int(DMS_RUN)
 
   /// Channels of a source that `multiply` loads first.
   var first: Range<Int> { 0..<min(depth, Packed.slice) }

@@ -11,7 +11,7 @@
 #define DMS_PRODUCT_H
 
 /// Products summed before they are added to the target.
-enum { DMS_RUN = 64 };
+enum { DMS_RUN = 128 };
 
 /// A matrix in memory: element (i, j) lies at `values[i * stride + j]`, or at `values[j * stride + i]` where transposed.
 typedef struct {

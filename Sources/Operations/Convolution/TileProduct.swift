@@ -15,7 +15,8 @@ struct TileProduct: MapForm {
   static let mostTiles = 128
   /// Channels of a block: a panel of the widest instruction set.
   private static let width = 32
-  private static let run = Int(DMS_RUN)
+  /// Depth whose transformed weights stay in a core's own cache, a part of a run.
+  private static let slice = 64
 
   private var inputs: Int { tiles.inputs }
   private var ranges: [Range<Int>] { tiles.ranges(most: Self.mostTiles) }
@@ -27,10 +28,11 @@ struct TileProduct: MapForm {
 
   /// Floats from frequency to frequency: of the transformed inputs and the products of `count` tiles, and of weights.
   private func inputsApart(_ count: Int) -> Int {
-    Tiles.apart((inputs + Self.run - 1) / Self.run * Self.run * count)
+    let run = Int(DMS_RUN)
+    return Tiles.apart((inputs + run - 1) / run * run * count)
   }
   private func productsApart(_ count: Int) -> Int { Tiles.apart(count * Self.width) }
-  private let weightsApart = Tiles.apart(run * width)
+  private let weightsApart = Tiles.apart(slice * width)
 
   /// Has `ahead` ask for one tap of the weight between inputs `depth` and outputs `block`.
   private func askForWeight(
@@ -93,13 +95,13 @@ struct TileProduct: MapForm {
       _ block: Range<Int>, _ weight: UnsafePointer<Float>, _ adds: Bool, _ target: UnsafeMutablePointer<Float>,
       _ scratch: UnsafeMutablePointer<Float>
     ) {
-      let (tiles, width) = (form.tiles, TileProduct.width)
+      let (tiles, width, run) = (form.tiles, TileProduct.width, Int(DMS_RUN))
       let products = scratch + 36 * form.weightsApart
       let (apart, inputsApart) = (form.productsApart(order.count), form.inputsApart(order.count))
-      for start in stride(from: 0, to: tiles.inputs, by: TileProduct.run) {
-        let depth = start..<min(start + TileProduct.run, tiles.inputs)
+      for start in stride(from: 0, to: tiles.inputs, by: TileProduct.slice) {
+        let depth = start..<min(start + TileProduct.slice, tiles.inputs)
         tiles.transform(weight, isTurned: form.isTurned, depth, block, into: scratch, apart: form.weightsApart)
-        let next = depth.upperBound..<min(depth.upperBound + TileProduct.run, tiles.inputs)
+        let next = depth.upperBound..<min(depth.upperBound + TileProduct.slice, tiles.inputs)
         for frequency in 0..<36 {
           // While the 36 products are computed, the next run's weights come near, a tap with every fourth.
           var ahead = dms_ahead()
@@ -108,7 +110,8 @@ struct TileProduct: MapForm {
           }
           let wanting = order.wanting(frequency)
           var left = dms_left(
-            values: inputs + frequency * inputsApart + start * order.count + wanting.lowerBound * TileProduct.run,
+            values: inputs + frequency * inputsApart + start / run * run * order.count + wanting.lowerBound * run
+              + start % run,
             stride: 0, transposed: 0)
           var right = dms_right(
             values: scratch + frequency * form.weightsApart, depth: depth.count, columns: block.count, first: 0)
