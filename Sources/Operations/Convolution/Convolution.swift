@@ -128,7 +128,7 @@ struct Convolution: Operation {
     private func form(_ inputs: [TensorType]) -> any WeightForm {
       let taps = Taps(map: inputs[0].shape, weight: weight, stride: stride, padding: padding)
       if let tiles = Tiles(taps, algorithm) { return TileWeightGradient(tiles: tiles) }
-      return PlainWeightGradient(taps) ?? TapWeightGradient(taps)
+      return SectionWeightGradient(taps) ?? BlockWeightGradient(taps)
     }
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }
     func algorithm(_ inputs: [TensorType], _ outputs: [TensorType]) -> String { form(inputs).name }

@@ -1,0 +1,93 @@
+import CKernels
+import Graphs
+
+/// The gradient of a large weight: the matrix, transposed, times the arriving gradient, a block of the weight a chunk.
+///
+/// Of the two the one with fewer columns is packed once; the other's columns are cut into blocks, each loaded only where it is
+/// multiplied. Where that is the gradient, a block is what is wanted turned around, and is transposed at the end. A matrix that is
+/// not the map itself is gathered first.
+struct BlockWeightGradient: WeightForm {
+  let name = "product"
+  private let taps: Taps
+  private let blocks: Pieces
+
+  init(_ taps: Taps) {
+    self.taps = taps
+    let wide = max(taps.columns, taps.outputs)
+    var across = (taps.columns * taps.outputs - 1) / 131_072 + 1
+    while across < 8, wide / (across + 1) >= 24 { across += 1 }
+    blocks = Pieces(rows: taps.rows, in: 1, channels: wide, in: across, unit: dms_lanes())
+  }
+
+  private static let run = Int(DMS_RUN)
+  private var isTurned: Bool { taps.outputs > taps.columns }
+  private var narrow: Int { min(taps.columns, taps.outputs) }
+  private var width: Int { blocks.channels.map(\.count).max() ?? 0 }
+  /// Floats from row to row of a loaded block.
+  private var step: Int { Tiles.apart(width) }
+  /// Rows at a time: packed, and perhaps gathered, they stay in the shared cache.
+  private var section: Int {
+    let most = min((2 << 20) / narrow, taps.isPlain ? .max : (4 << 20) / taps.columns)
+    return min(taps.rows, max(Self.run, most / Self.run * Self.run))
+  }
+  /// Floats of the shared workspace: the packed side, a gathered matrix, products still turned around.
+  private var parts: (packed: Int, gathered: Int, products: Int) {
+    (Packed.count(section, narrow), taps.gathered(section), isTurned ? taps.columns * taps.outputs : 0)
+  }
+
+  var workspace: Workspace {
+    let parts = parts
+    return Workspace(shared: (parts.packed + parts.gathered + parts.products) * 4, scratch: Self.run * step * 4)
+  }
+
+  func phases(
+    _ map: dms_source, arriving: dms_source, _ target: UnsafeMutablePointer<Float>,
+    _ workspace: UnsafeMutablePointer<Float>
+  ) -> [Phase] {
+    let (blocks, isTurned, narrow, step, taps, outputs) = (blocks, isTurned, narrow, step, taps, taps.outputs)
+    let gathered = workspace + parts.packed
+    let products = isTurned ? gathered + parts.gathered : target
+    return stride(from: 0, to: taps.rows, by: section).flatMap { start in
+      let section = start..<min(start + section, taps.rows)
+      // Row 0 of a gathered matrix is the section's first.
+      let matrix = taps.isPlain ? map : dms_source(gathered, stride: taps.columns)
+      let origin = taps.isPlain ? 0 : start
+      let (wide, wideOrigin) = isTurned ? (arriving, 0) : (matrix, origin)
+      let (packed, packedOrigin) = isTurned ? (matrix, origin) : (arriving, 0)
+      let gathering = Phase.ranges(section.count, grain: 32) { part in
+        _ = taps.gather(map, part.shifted(by: start), gathered + part.lowerBound * taps.columns)
+      }
+      return (taps.isPlain ? [] : [gathering]) + [
+        Phase.ranges(section.count, grain: Self.run) { part in
+          packed.loadRight(
+            part.shifted(by: start - packedOrigin), workspace + Packed.count(part.lowerBound, narrow))
+        },
+        Phase(chunks: blocks.count) { chunk, scratch in
+          let block = blocks[chunk].channels
+          let loaded = scratch.assumingMemoryBound(to: Float.self)
+          for first in stride(from: 0, to: section.count, by: Self.run) {
+            let part = first..<min(first + Self.run, section.count)
+            let next = part.upperBound..<min(part.upperBound + Self.run, section.count)
+            wide.load(part.shifted(by: start - wideOrigin), block, loaded, step: step)
+            var ahead = dms_ahead()
+            wide.ask(&ahead, next.shifted(by: start - wideOrigin), block)
+            var left = dms_left(values: loaded, stride: step, transposed: 1)
+            var right = dms_right(values: workspace, depth: section.count, columns: narrow, first: first)
+            dms_multiply(
+              &left, &right, block.count, 0, narrow, part.count, start + first > 0 ? 1 : 0,
+              products + block.lowerBound * narrow, narrow, &ahead)
+          }
+          if isTurned, section.upperBound == taps.rows {
+            dms_transpose(
+              products + block.lowerBound * narrow, block.count, narrow, target + block.lowerBound, outputs)
+          }
+        },
+      ]
+    }
+  }
+}
+
+extension Range<Int> {
+  /// The range `distance` further on.
+  fileprivate func shifted(by distance: Int) -> Range<Int> { lowerBound + distance..<upperBound + distance }
+}

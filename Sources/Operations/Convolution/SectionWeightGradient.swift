@@ -1,0 +1,71 @@
+import CKernels
+import Graphs
+
+/// The gradient of a small weight: the matrix, transposed, times the arriving gradient, a section of their rows a chunk.
+///
+/// A chunk loads both sides once, some rows at a time, and keeps its sums in a core's own cache; the sums of sections are joined in
+/// order.
+struct SectionWeightGradient: WeightForm {
+  let name = "product"
+  private let taps: Taps
+  private let sections: Pieces
+
+  /// Nil where the weight is large.
+  init?(_ taps: Taps) {
+    guard taps.columns * taps.outputs <= 131_072 else { return nil }
+    self.taps = taps
+    sections = Pieces(rows: taps.rows, in: max(1, min(8, taps.rows / 256)), channels: 1)
+  }
+
+  private var count: Int { taps.columns * taps.outputs }
+  /// Rows that are loaded at once.
+  private var run: Int { max(32, min(Int(DMS_RUN), 49_152 / (taps.columns + taps.outputs) / 16 * 16)) }
+  /// Floats from row to row of the loaded matrix.
+  private var step: Int { Tiles.apart(taps.columns) }
+
+  var workspace: Workspace {
+    Workspace(
+      shared: sections.count > 1 ? sections.count * count * 4 : 0,
+      scratch: (Packed.count(run, taps.outputs) + run * step) * 4)
+  }
+
+  func phases(
+    _ map: dms_source, arriving: dms_source, _ target: UnsafeMutablePointer<Float>,
+    _ workspace: UnsafeMutablePointer<Float>
+  ) -> [Phase] {
+    let (sections, count, outputs, columns, run, step) = (sections, count, taps.outputs, taps.columns, run, step)
+    let partial = sections.count > 1 ? workspace : target
+    let products = Phase(chunks: sections.count) { chunk, scratch in
+      let rows = sections[chunk].rows
+      let matrix = scratch.assumingMemoryBound(to: Float.self)
+      let packed = matrix + run * step
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: run) {
+        let part = first..<min(first + run, rows.upperBound)
+        let next = part.upperBound..<min(part.upperBound + run, rows.upperBound)
+        arriving.loadRight(part, packed)
+        var ahead = dms_ahead()
+        arriving.ask(&ahead, next, 0..<outputs)
+        if taps.isPlain {
+          map.load(part, 0..<columns, matrix, step: step)
+          map.ask(&ahead, next, 0..<columns)
+        } else {
+          _ = taps.gather(map, part, matrix)
+        }
+        var left = dms_left(values: matrix, stride: taps.isPlain ? step : columns, transposed: 1)
+        var right = dms_right(values: packed, depth: part.count, columns: outputs, first: 0)
+        dms_multiply(
+          &left, &right, columns, 0, outputs, part.count, first > rows.lowerBound ? 1 : 0,
+          partial + chunk * count, outputs, &ahead)
+      }
+    }
+    guard sections.count > 1 else { return [products] }
+    let joining = Phase.ranges(count, grain: elementGrain) { range in
+      for i in range {
+        var sum = partial[i]
+        for section in 1..<sections.count { sum += partial[section * count + i] }
+        target[i] = sum
+      }
+    }
+    return [products, joining]
+  }
+}
