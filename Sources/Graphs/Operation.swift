@@ -50,6 +50,9 @@ public protocol Operation: Sendable {
   /// where it needs more.
   func following(_ input: Int, in pieces: Pieces) -> (any Operation)?
 
+  /// Whether it reads the rests of inputs that have them; other operations see such inputs without.
+  var readsRests: Bool { get }
+
   /// The same operation with one more input of output 0's type that is added to output 0, where it can do so for nothing.
   var accumulating: (any Operation)? { get }
 }
@@ -75,6 +78,8 @@ extension Operation {
   public func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces? { nil }
   /// It cannot.
   public func following(_ input: Int, in pieces: Pieces) -> (any Operation)? { nil }
+  /// No.
+  public var readsRests: Bool { false }
   /// None.
   public var accumulating: (any Operation)? { nil }
 }
@@ -137,6 +142,17 @@ public struct Operand {
   public var shape: Shape { type.shape }
   /// The elements as float32.
   public var floats: UnsafeMutablePointer<Float> { address.assumingMemoryBound(to: Float.self) }
+  /// What float32 leaves of the elements, where it is kept.
+  public var rests: UnsafeMutablePointer<Float>? { type.hasRests ? floats + shape.count : nil }
+
+  /// Element `index`, with its rest where there is one.
+  public func load(at index: Int) -> Double { Double(floats[index]) + Double(rests?[index] ?? 0) }
+
+  /// Stores element `index`, and what float32 leaves of it where that is kept.
+  public func store(_ value: Double, at index: Int) {
+    floats[index] = Float(value)
+    rests?[index] = Float(value - Double(floats[index]))
+  }
 }
 
 /// A value that its consumers compute for themselves.

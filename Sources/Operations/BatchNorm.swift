@@ -14,6 +14,7 @@ struct BatchNorm: Operation {
 
   var name: String { "batch-norm" }
   var isDeferrable: Bool { true }
+  var readsRests: Bool { true }
 
   /// Inputs: map [N,H,W,C], coefficients [4,C] (scale, bias, mean, inverse deviation), weight [C], bias [C].
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
@@ -46,16 +47,25 @@ func loading(_ operation: any Operation, _ operands: Operands) -> Phase {
   let source = dms_source(pending: operation, operands.inputs)
   let (target, channels) = (output.floats, output.shape.channels)
   return Phase.pieces(Pieces(output.shape, elements: elementGrain)) { rows, _ in
-    source.load(rows, 0..<channels, target + rows.lowerBound * channels, step: channels)
+    if let rests = output.rests {
+      withUnsafePointer(to: source) {
+        dms_exact_sum($0, nil, $0.pointee.relu, rows.lowerBound, rows.count, 0, channels, target, rests)
+      }
+    } else {
+      source.load(rows, 0..<channels, target + rows.lowerBound * channels, step: channels)
+    }
   }
 }
 
-/// Mean, biased variance, and what the mean's float32 leaves out, of each channel: map [..,C] -> [3,C].
+/// Mean and biased variance of each channel, with rests: map [..,C] -> [2,C].
 struct BatchMoments: Operation {
   var pieces: Pieces?
 
   var name: String { "batch-moments" }
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType([3, inputs[0].shape.channels])] }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+    [TensorType([2, inputs[0].shape.channels], hasRests: true)]
+  }
+  var readsRests: Bool { true }
   func gradient(_ context: GradientContext) throws -> [Symbol?] { [nil] }
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 4 * inputs[0].shape.count, inputs, outputs)
@@ -67,7 +77,8 @@ struct BatchMoments: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (x, result) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (x, rests) = (operands.inputs[0].floats, operands.inputs[0].rests)
+    let result = operands.outputs[0]
     let partial = operands.workspace.assumingMemoryBound(to: Double.self)
     let shape = operands.inputs[0].shape
     let pieces = pieces ?? Pieces(shape, elements: elementGrain)
@@ -79,7 +90,12 @@ struct BatchMoments: Operation {
         let (rows, span) = pieces[chunk]
         let first = x + rows.lowerBound * channels + span.lowerBound
         let sums = partial + chunk / across * 2 * channels + span.lowerBound
-        dms_moments(first, first, rows.count, channels, span.count, sums, sums + channels)
+        if let rests {
+          dms_exact_moments(
+            first, rests + (first - x), rows.count, channels, span.count, sums, sums + channels)
+        } else {
+          dms_moments(first, first, rows.count, channels, span.count, sums, sums + channels)
+        }
       },
       Phase.ranges(channels, grain: 64) { range in
         for channel in range {
@@ -95,44 +111,46 @@ struct BatchMoments: Operation {
             squares += ownSquares + shift * (2 * own + Double(rows.count) * shift)
           }
           let mean = sum / Double(shape.rows)
-          result[channel] = Float(origin + mean)
-          result[2 * channels + channel] = Float(origin + mean - Double(Float(origin + mean)))
-          result[channels + channel] = Float(max(0, squares / Double(shape.rows) - mean * mean))
+          result.store(origin + mean, at: channel)
+          result.store(max(0, squares / Double(shape.rows) - mean * mean), at: channels + channel)
         }
       },
     ]
   }
 }
 
-/// Moments [3,C] (or running mean and variance), weight, bias -> [4,C]: scale, bias, mean, inverse deviation.
+/// Moments [2,C] (or running mean and variance), weight, bias -> [4,C], with rests: scale, bias, mean, inverse deviation.
 struct BatchNormCoefficients: Operation {
   /// Added to the variance, as PyTorch does.
   static let epsilon = 1e-5
   var name: String { "batch-norm-coefficients" }
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType([4, inputs[0].shape.channels])] }
+  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+    [TensorType([4, inputs[0].shape.channels], hasRests: true)]
+  }
+  var readsRests: Bool { true }
   func gradient(_ context: GradientContext) throws -> [Symbol?] { context.inputs.map { _ in nil } }
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 5 * inputs[0].shape.channels, inputs, outputs)
   }
 
-  /// Inputs: weight, bias and either moments [3,C] or running mean [C] and running variance [C].
+  /// Inputs: weight, bias and either moments [2,C] or running mean [C] and running variance [C].
   func phases(_ operands: Operands) -> [Phase] {
     let (weight, bias) = (operands.inputs[0].floats, operands.inputs[1].floats)
     let channels = operands.inputs[0].shape.channels
-    let mean = operands.inputs[2].floats
-    let variance = operands.inputs.count > 3 ? operands.inputs[3].floats : mean + channels
-    let rest = operands.inputs.count > 3 ? nil : mean + 2 * channels
-    let result = operands.outputs[0].floats
+    let hasMoments = operands.inputs.count == 3
+    let (moments, result) = (operands.inputs[2], operands.outputs[0])
     return [
       Phase.ranges(channels, grain: 1024) { range in
         for c in range {
-          let inverse = 1 / (Double(variance[c]) + Self.epsilon).squareRoot()
-          let scale = Float(Double(weight[c]) * inverse)
-          result[c] = scale
+          let variance = hasMoments ? moments.load(at: channels + c) : operands.inputs[3].load(at: c)
+          let inverse = 1 / (variance + Self.epsilon).squareRoot()
+          let mean = moments.load(at: c)
+          let scale = Double(weight[c]) * inverse
+          result.store(scale, at: c)
           // What float32 leaves of the mean goes into the bias, so that no map is shifted by it.
-          result[channels + c] = Float(Double(bias[c]) - Double(scale) * Double(rest?[c] ?? 0))
-          result[2 * channels + c] = mean[c]
-          result[3 * channels + c] = Float(inverse)
+          result.store(Double(bias[c]) - scale * (mean - Double(Float(mean))), at: channels + c)
+          result.store(mean, at: 2 * channels + c)
+          result.store(inverse, at: 3 * channels + c)
         }
       }
     ]
@@ -154,7 +172,7 @@ struct RunningStatistics: Operation {
     Cost(flops: 6 * inputs[1].shape.count, inputs, outputs)
   }
 
-  /// Inputs: moments [3,C], running mean [C], running variance [C], batches counted (int64).
+  /// Inputs: moments [2,C], running mean [C], running variance [C], batches counted (int64).
   func phases(_ operands: Operands) -> [Phase] {
     let moments = operands.inputs[0].floats
     let (mean, variance) = (operands.inputs[1].floats, operands.inputs[2].floats)

@@ -10,6 +10,7 @@ extension BatchNorm {
     var pieces: Pieces?
 
     var name: String { "batch-norm-sums" }
+    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
       let channels = inputs[0].shape.channels
       return [TensorType([channels]), TensorType([channels]), TensorType([2, channels])]
@@ -68,6 +69,7 @@ extension BatchNorm {
     let relu: Bool
     var name: String { "batch-norm-gradient" }
     var isDeferrable: Bool { true }
+    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {

@@ -10,9 +10,11 @@ struct ResidualSum: Operation {
   var overwrites: Int? { 0 }
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
-    guard inputs[0] == inputs[1] else { throw misfit(self, inputs, "both sides take one shape") }
-    return [inputs[0]]
+    guard inputs[0].shape == inputs[1].shape else { throw misfit(self, inputs, "both sides take one shape") }
+    return [TensorType(inputs[0].shape, hasRests: inputs.contains(where: \.hasRests))]
   }
+
+  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
@@ -34,12 +36,17 @@ struct ResidualSum: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     let (a, b) = (dms_source(operands.inputs[0]), dms_source(operands.inputs[1]))
-    let (y, shape) = (operands.outputs[0].floats, operands.outputs[0].shape)
+    let (y, rests, shape) = (operands.outputs[0].floats, operands.outputs[0].rests, operands.outputs[0].shape)
     return [
       Phase.pieces(pieces ?? Pieces(shape, elements: elementGrain)) { rows, channels in
         withUnsafePointer(to: a) { a in
-          withUnsafePointer(to: b) {
-            dms_residual(a, $0, rows.lowerBound, rows.count, channels.lowerBound, channels.count, y)
+          withUnsafePointer(to: b) { b in
+            if let rests {
+              dms_exact_sum(
+                a, b, 1, rows.lowerBound, rows.count, channels.lowerBound, channels.count, y, rests)
+            } else {
+              dms_residual(a, b, rows.lowerBound, rows.count, channels.lowerBound, channels.count, y)
+            }
           }
         }
       }

@@ -7,6 +7,7 @@
 #include "normalisation.h"
 #include "pooling.h"
 #include "product.h"
+#include "exact.h"
 #include "winograd.h"
 
 #define DMS_ENTRY(name, parameters, arguments) .name = name,

@@ -185,44 +185,6 @@ static void multiply(const dms_left *left, const dms_right *right, long rows, lo
       for (long c = 0; c < count; c++) target[r * stride + c] = 0;
 }
 
-/// As many doubles as a vector has floats.
-typedef double wide __attribute__((ext_vector_type(LANES)));
-
-/// `rows` rows of at most one panel; the count is a constant where it is called.
-INLINE void exact_tile(int rows, const float *left, const float *right, long columns, long depth, long width,
-                       float *target) {
-  const long low = width < LANES ? width : LANES, high = width - low;
-  wide sums[ROWS / 2][2];
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (wide)(0);
-  for (long k = 0; k < depth; k++) {
-    const wide b0 = __builtin_convertvector(load_up_to(right + k * columns, low), wide);
-    const wide b1 = __builtin_convertvector(load_up_to(right + k * columns + low, high), wide);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-      const wide x = (wide)((double)left[r * depth + k]);
-      sums[r][0] = FMA(x, b0, sums[r][0]);
-      sums[r][1] = FMA(x, b1, sums[r][1]);
-    }
-  }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) {
-    store_some(target + r * columns, __builtin_convertvector(sums[r][0], vector), low, 0);
-    store_some(target + r * columns + low, __builtin_convertvector(sums[r][1], vector), high, 0);
-  }
-}
-
-static void exact_product(const float *left, const float *right, long rows, long columns, long first, long count,
-                          long depth, float *target) {
-  for (long c = first; c < first + count; c += PANEL) {
-    const long width = first + count - c < PANEL ? first + count - c : PANEL;
-    long r = 0;
-    for (; r + ROWS / 2 <= rows; r += ROWS / 2)
-      exact_tile(ROWS / 2, left + r * depth, right + c, columns, depth, width, target + r * columns + c);
-    for (; r < rows; r++) exact_tile(1, left + r * depth, right + c, columns, depth, width, target + r * columns + c);
-  }
-}
-
 static void fused_loop(long rounds, float *sink) {
   vector sums[ROWS][2];
   const vector a = load_vector(sink), b = load_vector(sink + LANES);

@@ -2,6 +2,9 @@
 
 typedef float vector __attribute__((ext_vector_type(LANES), aligned(4)));
 
+/// As many doubles as a vector has floats.
+typedef double wide __attribute__((ext_vector_type(LANES)));
+
 /// a * b + c, rounded once where the set has such an instruction.
 #if defined(__x86_64__) && LANES == 4
 #define FMA(a, b, c) ((a) * (b) + (c))

@@ -4,6 +4,7 @@
 #define CKERNELS_H
 
 #include "convolution.h"
+#include "exact.h"
 #include "normalisation.h"
 #include "pooling.h"
 #include "product.h"

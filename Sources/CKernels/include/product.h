@@ -81,11 +81,6 @@ void dms_transpose(const float *source, long rows, long columns, float *target, 
 void dms_multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
                   int accumulate, float *target, long stride, const dms_ahead *ahead);
 
-/// Columns `first ..< first + count` of target [rows, columns] = left [rows, depth] * right [depth, columns], row major, summed in
-/// double precision and in order of depth. Products of two float32 are exact there: every instruction set computes the same bits.
-void dms_exact_product(const float *left, const float *right, long rows, long columns, long first, long count, long depth,
-                       float *target);
-
 /// `rounds` rounds of 2 * `dms_rows()` multiply-adds of whole vectors, all in registers: the most a core can do. `sink` has room
 /// for two vectors.
 void dms_fused_loop(long rounds, float *sink);

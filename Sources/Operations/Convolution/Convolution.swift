@@ -23,8 +23,11 @@ struct Convolution: Operation {
       throw misfit(self, inputs, "the kernel exceeds the padded map")
     }
     let extent = { (axis: Int) in (map[axis + 1] + 2 * padding - weight[axis]) / stride + 1 }
-    return [TensorType([map[0], extent(0), extent(1), weight[3]], inputs[0].element)]
+    let isExact = form(inputs) is ExactProduct
+    return [TensorType([map[0], extent(0), extent(1), weight[3]], inputs[0].element, hasRests: isExact)]
   }
+
+  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
@@ -156,10 +159,10 @@ public enum ConvolutionAlgorithm: String, Sendable {
 
   var resolved: Self { self == .automatic ? Self.wish ?? .automatic : self }
 
-  /// Whether a convolution is over in a few milliseconds, however it is computed: then it is better exact. 1x1 kernels, of which
-  /// there are more, count like 3x3.
+  /// Whether a convolution is over in some milliseconds, however it is computed: then it is better exact. 1x1 kernels, of which there
+  /// are more, count twice.
   static func isSmall(_ taps: Taps) -> Bool {
-    taps.rows * max(taps.columns, 9 * taps.inputs) * taps.outputs < 256 << 20
+    taps.rows * max(taps.columns, 2 * taps.inputs) * taps.outputs < 256 << 20
   }
 }
 

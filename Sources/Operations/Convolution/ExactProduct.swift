@@ -1,10 +1,11 @@
 import CKernels
 import Graphs
 
-/// A map as a product of the matrix and the weight, summed in double precision.
+/// A map as a product of the matrix and the weight, in double precision.
 ///
 /// Rounding moves an activation across ReLU's corner now and then, and with it gradients. Where a convolution is small, or so narrow
-/// that vectors stay half empty anyway, the sums are worth more than the time.
+/// that vectors stay half empty anyway, the sums are worth more than the time. Its maps carry rests, which batch norms, pools and
+/// sums of blocks keep, so that a network of such convolutions computes its trunk in double precision.
 struct ExactProduct: MapForm {
   let name = "exact product"
   private let taps: Taps
@@ -16,11 +17,19 @@ struct ExactProduct: MapForm {
     self.taps = taps
   }
 
-  /// Arithmetic, not memory, takes the time here, so pieces need not be small. Where they begin decides how batch moments round.
-  var pieces: Pieces { productPieces(rows: taps.rows, columns: taps.outputs, most: 384, gathered: taps.columns) }
+  var pieces: Pieces { productPieces(rows: taps.rows, columns: taps.outputs, most: 48) }
+
+  private var rowsAtOnce: Int { pieces.rows.map(\.count).max() ?? 0 }
+  private var pixels: Int { taps.images * taps.geometry.height * taps.geometry.width }
+  /// Outputs in whole vectors.
+  private var padded: Int { Tiles.padded(taps.outputs) }
+  /// Doubles of the packed weight, and of the map.
+  private var parts: (weight: Int, map: Int) { (taps.columns * padded, pixels * taps.inputs) }
 
   var workspace: Workspace {
-    Workspace(shared: 0, scratch: (pieces.rows.map(\.count).max() ?? 0) * taps.columns * 4)
+    Workspace(
+      shared: (parts.weight + parts.map) * 8,
+      scratch: rowsAtOnce * ((taps.isPlain ? 0 : taps.columns) + padded) * 8)
   }
 
   func phases(
@@ -28,15 +37,29 @@ struct ExactProduct: MapForm {
     _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     precondition(!adds, "an exact product is not added to what is there")
-    let (pieces, taps) = (pieces, taps)
+    let (pieces, taps, padded, rowsAtOnce) = (pieces, taps, padded, rowsAtOnce)
+    let packed = UnsafeMutableRawPointer(workspace).assumingMemoryBound(to: Double.self)
+    let loaded = packed + parts.weight
+    let rests = target + taps.rows * taps.outputs
     return [
+      Phase.ranges(taps.outputs, grain: dms_lanes()) { columns in
+        dms_exact_pack(weight, taps.columns, taps.outputs, columns.lowerBound, columns.count, packed)
+      },
+      Phase.ranges(pixels, grain: 64) { rows in
+        withUnsafePointer(to: map) {
+          dms_exact_load($0, rows.lowerBound, rows.count, 0, taps.inputs, loaded)
+        }
+      },
       Phase(chunks: pieces.count) { chunk, scratch in
         let (rows, channels) = pieces[chunk]
-        let matrix = taps.gather(map, rows, scratch.assumingMemoryBound(to: Float.self))
+        let sums = scratch.assumingMemoryBound(to: Double.self)
+        let matrix = taps.gather(loaded, rows, sums + rowsAtOnce * padded)
         dms_exact_product(
-          matrix, weight, rows.count, taps.outputs, channels.lowerBound, channels.count, taps.columns,
-          target + rows.lowerBound * taps.outputs)
-      }
+          matrix, packed + channels.lowerBound * taps.columns, rows.count, channels.count, taps.columns, sums, padded)
+        let place = rows.lowerBound * taps.outputs + channels.lowerBound
+        dms_exact_store(
+          sums, rows.count, channels.count, padded, target + place, rests + place, taps.outputs)
+      },
     ]
   }
 }
