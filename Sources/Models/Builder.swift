@@ -6,16 +6,20 @@ struct Builder {
   let graph: Graph
   let isTraining: Bool
   let prefix: String
+  /// How convolutions are computed.
+  let algorithm: ConvolutionAlgorithm
 
-  init(graph: Graph, isTraining: Bool, prefix: String = "") {
+  init(graph: Graph, isTraining: Bool, prefix: String = "", algorithm: ConvolutionAlgorithm = .automatic) {
     self.graph = graph
     self.isTraining = isTraining
     self.prefix = prefix
+    self.algorithm = algorithm
   }
 
   /// A builder for the submodule `name`.
   subscript(_ name: String) -> Builder {
-    Builder(graph: graph, isTraining: isTraining, prefix: prefix.isEmpty ? name : "\(prefix).\(name)")
+    Builder(
+      graph: graph, isTraining: isTraining, prefix: prefix.isEmpty ? name : "\(prefix).\(name)", algorithm: algorithm)
   }
 
   func parameter(_ name: String, _ shape: Shape, _ start: Variable.Start, axes: [Int]? = nil) -> Symbol {
@@ -30,7 +34,9 @@ struct Builder {
     let deviation = (2 / Float(outputs * kernel * kernel)).squareRoot()
     let weight = parameter(
       "weight", [kernel, kernel, x.shape.channels, outputs], .normal(deviation: deviation), axes: [2, 3, 1, 0])
-    let y = try graph.scope(prefix) { try x.convolution(weight, stride: stride, padding: kernel / 2) }
+    let y = try graph.scope(prefix) {
+      try x.convolution(weight, stride: stride, padding: kernel / 2, algorithm: algorithm)
+    }
     return bias ? try y.plus(parameter("bias", [outputs], .constant(0))) : y
   }
 

@@ -157,13 +157,11 @@ public enum ConvolutionAlgorithm: String, Sendable {
 
   private static let wish = ProcessInfo.processInfo.environment["DMSNET_CONVOLUTION"].flatMap(Self.init)
 
-  var resolved: Self { self == .automatic ? Self.wish ?? .automatic : self }
+  /// `algorithm`, unless the environment names another.
+  public static func preferred(_ algorithm: Self) -> Self { wish ?? algorithm }
 
-  /// Whether a convolution is over in some milliseconds, however it is computed: then it is better exact. 1x1 kernels, of which there
-  /// are more, count twice.
-  static func isSmall(_ taps: Taps) -> Bool {
-    taps.rows * max(taps.columns, 2 * taps.inputs) * taps.outputs < 256 << 20
-  }
+  /// Whether a convolution is over in a moment, however it is computed: then it is better exact.
+  static func isSmall(_ taps: Taps) -> Bool { taps.rows * taps.columns * taps.outputs < 32 << 20 }
 }
 
 /// A way to compute a map from a map and a weight.
@@ -199,6 +197,9 @@ extension Symbol {
   public func convolution(
     _ weight: Symbol, stride: Int = 1, padding: Int = 0, algorithm: ConvolutionAlgorithm = .automatic
   ) throws -> Symbol {
-    try graph.apply(Convolution(stride: stride, padding: padding, algorithm: algorithm.resolved), [self, weight])[0]
+    try graph.apply(
+      Convolution(
+        stride: stride, padding: padding, algorithm: algorithm == .automatic ? .preferred(.automatic) : algorithm),
+      [self, weight])[0]
   }
 }

@@ -3,17 +3,16 @@ import Graphs
 
 /// A map as a product of the matrix and the weight, in double precision.
 ///
-/// Rounding moves an activation across ReLU's corner now and then, and with it gradients. Where a convolution is small, or so narrow
-/// that vectors stay half empty anyway, the sums are worth more than the time. Its maps carry rests, which batch norms, pools and
-/// sums of blocks keep, so that a network of such convolutions computes its trunk in double precision.
+/// Rounding moves an activation across ReLU's corner now and then, and with it gradients. Where there is little to compute, exact sums
+/// are worth the time. Maps carry rests, which batch norms, pools and sums of blocks keep, so that a network of such convolutions
+/// computes its trunk in double precision.
 struct ExactProduct: MapForm {
   let name = "exact product"
   private let taps: Taps
 
   /// Nil where the product is to be fast.
   init?(_ taps: Taps, _ algorithm: ConvolutionAlgorithm) {
-    let isChosen = algorithm == .exact || algorithm == .automatic && ConvolutionAlgorithm.isSmall(taps)
-    guard isChosen || taps.outputs <= 32 else { return nil }
+    guard algorithm == .exact || algorithm == .automatic && ConvolutionAlgorithm.isSmall(taps) else { return nil }
     self.taps = taps
   }
 
