@@ -7,7 +7,7 @@ struct Trunk {
 
   /// Up to about so many elements of convolutions' outputs a training step computes in double precision: a few of many more cross
   /// ReLU's corner in any float32 arithmetic, while of these none need to.
-  private static let exactElements = 16 << 20
+  private static let exactElements = 15_000_000
 
   /// How convolutions of `images` photographs are computed.
   func algorithm(images: Int, height: Int, width: Int, isTraining: Bool) -> ConvolutionAlgorithm {
