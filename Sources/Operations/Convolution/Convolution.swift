@@ -146,7 +146,8 @@ struct Convolution: Operation {
 
 /// How a convolution is computed.
 public enum ConvolutionAlgorithm: String, Sendable {
-  /// As the cost of its shape says, unless the environment variable DMSNET_CONVOLUTION names one of the others.
+  /// As the cost of its shape says, unless the environment variable DMSNET_CONVOLUTION names one of the others; exact where that is
+  /// over in a moment.
   case automatic
   /// As a product of matrices.
   case direct
