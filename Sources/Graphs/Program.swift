@@ -72,6 +72,7 @@ public final class Program: TeamWork, @unchecked Sendable {
         throw Failure(.run, "no place for the gradient of \(variable.name)")
       }
       precondition(gradientOf[gradient.id] == nil, "\(variable.name) shares its gradient with another variable")
+      precondition(gradient.type == variable.type, "\(variable.name): the gradient is \(gradient.type)")
       gradientOf[gradient.id] = UnsafeMutableRawPointer(target)
     }
     let schedule = Schedule(
@@ -107,8 +108,9 @@ public final class Program: TeamWork, @unchecked Sendable {
     storages = [arenaStorage, lastingStorage]
     arenaBytes = (plan.byteCount + lasting.byteCount, plan.lowerBound + lasting.lowerBound)
 
+    func place(_ symbol: Int) -> (root: Int, offset: Int) { schedule.places[symbol] ?? (symbol, 0) }
     func address(_ symbol: Int) throws -> UnsafeMutableRawPointer {
-      let place = schedule.places[symbol] ?? (symbol, 0)
+      let place = place(symbol)
       let offset = place.offset * graph.types[symbol].element.byteCount
       if let target = gradientOf[place.root] { return target + offset }
       if case .variable(let variable) = graph.origins[place.root] {
@@ -125,10 +127,13 @@ public final class Program: TeamWork, @unchecked Sendable {
       if let node = graph.producer(symbol), schedule.deferred.contains(node) {
         let application = graph.nodes[node]
         return Operand(
-          type: graph.types[symbol], address: arenaStorage.base,
+          type: graph.types[symbol], address: arenaStorage.base, rests: nil,
           deferred: Deferred(operation: application.operation, inputs: try application.inputs.map(operand)))
       }
-      return Operand(type: graph.types[symbol], address: try address(symbol), deferred: nil)
+      let (type, address) = (graph.types[symbol], try address(symbol))
+      // A view's rests lie as far behind its elements as those of what it looks at.
+      let rests = address.assumingMemoryBound(to: Float.self) + graph.types[place(symbol).root].shape.count
+      return Operand(type: type, address: address, rests: type.hasRests ? rests : nil, deferred: nil)
     }
 
     var steps: [Step] = []

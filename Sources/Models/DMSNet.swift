@@ -68,13 +68,11 @@ public struct DMSNet: Sendable {
 
   private func forward(_ graph: Graph, pairs: Int, height: Int, width: Int, isTraining: Bool) throws -> Output {
     guard height >= 64, width >= 64 else { throw Failure(.usage, "size \(height)x\(width) is below 64") }
-    let builder = Builder(graph: graph, isTraining: isTraining)
     let images = graph.input("images", TensorType([2 * pairs, height, width, 3]))
     let trunk = Trunk(configuration: configuration)
     let algorithm = trunk.algorithm(images: 2 * pairs, height: height, width: width, isTraining: isTraining)
-    let maps = try OSIM(configuration: configuration)(
-      trunk(images, Builder(graph: graph, isTraining: isTraining, prefix: "trunk", algorithm: algorithm)),
-      builder["osim"])
+    let builder = Builder(graph: graph, isTraining: isTraining, algorithm: algorithm)
+    let maps = try OSIM(configuration: configuration)(trunk(images, builder["trunk"]), builder["osim"])
     let (eyes, fused) = try CASFM(configuration: configuration)(maps, builder["casfm"])
     let labels = configuration.labels
 

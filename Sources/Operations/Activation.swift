@@ -12,6 +12,7 @@ struct Activation: Operation {
   let function: Function
   var name: String { function.rawValue }
   var overwrites: Int? { 0 }
+  var readsRests: Bool { true }
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
 
@@ -25,7 +26,7 @@ struct Activation: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
     return [
       Phase.ranges(operands.inputs[0].shape.count, grain: elementGrain) { [function] range in
         switch function {

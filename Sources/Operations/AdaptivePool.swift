@@ -16,8 +16,10 @@ struct AdaptivePool: Operation {
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0].shape.rank == 4 else { throw misfit(self, inputs, "a map [N,H,W,C] was expected") }
-    return [TensorType([inputs[0].shape[0], bins, bins, inputs[0].shape[3]])]
+    return [TensorType([inputs[0].shape[0], bins, bins, inputs[0].shape[3]], hasRests: inputs[0].hasRests)]
   }
+
+  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -33,28 +35,29 @@ struct AdaptivePool: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     let map = operands.inputs[0].shape
-    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
     let (height, width, channels) = (map[1], map[2], map[3])
     return [
       Phase(chunks: map[0]) { [self] image, _ in
         for i in 0..<bins {
           for j in 0..<bins {
             let (rows, columns) = (window(i, height), window(j, width))
-            let to = target + ((image * bins + i) * bins + j) * channels
-            to.update(repeating: function == .maximum ? -.infinity : 0, count: channels)
+            let to = ((image * bins + i) * bins + j) * channels
             for y in rows {
               for x in columns {
-                let from = source + ((image * height + y) * width + x) * channels
-                if function == .maximum {
-                  for k in 0..<channels { to[k] = max(to[k], from[k]) }
+                let from = ((image * height + y) * width + x) * channels
+                if y == rows.lowerBound, x == columns.lowerBound {
+                  for k in 0..<channels { target[to + k] = source[from + k] }
+                } else if function == .maximum {
+                  for k in 0..<channels { target[to + k] = max(target[to + k], source[from + k]) }
                 } else {
-                  for k in 0..<channels { to[k] += from[k] }
+                  for k in 0..<channels { target[to + k] += source[from + k] }
                 }
               }
             }
             if function == .mean {
-              let area = Float(rows.count * columns.count)
-              for k in 0..<channels { to[k] /= area }
+              let area = Double(rows.count * columns.count)
+              for k in to..<to + channels { target[k] /= area }
             }
           }
         }
@@ -67,6 +70,7 @@ struct AdaptivePool: Operation {
     let pool: AdaptivePool
     let map: Shape
     var name: String { pool.name + "-gradient" }
+    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType(map)] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: map.count, inputs, outputs) }
@@ -74,7 +78,7 @@ struct AdaptivePool: Operation {
     func phases(_ operands: Operands) -> [Phase] {
       let (height, width, channels, bins) = (map[1], map[2], map[3], pool.bins)
       let (arriving, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
-      let source = pool.function == .maximum ? operands.inputs[1].floats : nil
+      let source = pool.function == .maximum ? operands.inputs[1].values : nil
       return [
         Phase(chunks: map[0]) { [pool] image, _ in
           let offset = image * height * width * channels

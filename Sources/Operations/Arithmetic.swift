@@ -7,6 +7,14 @@ struct Arithmetic: Operation {
     case add
     case subtract
     case multiply
+
+    func callAsFunction(_ a: Double, _ b: Double) -> Double {
+      switch self {
+      case .add: a + b
+      case .subtract: a - b
+      case .multiply: a * b
+      }
+    }
   }
 
   let function: Function
@@ -16,8 +24,10 @@ struct Arithmetic: Operation {
     guard let shape = Stretch.shape(inputs[0].shape, inputs[1].shape) else {
       throw misfit(self, inputs, "the shapes do not stretch to one another")
     }
-    return [TensorType(shape, inputs[0].element)]
+    return [TensorType(shape, inputs[0].element, hasRests: inputs[0].hasRests)]
   }
+
+  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
@@ -37,15 +47,23 @@ struct Arithmetic: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (a, b, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
-    let left = Stretch(operands.inputs[0].shape, to: operands.outputs[0].shape)
-    let right = Stretch(operands.inputs[1].shape, to: operands.outputs[0].shape)
-    let columns = operands.outputs[0].shape.channels
+    let (x, y, z) = (operands.inputs[0], operands.inputs[1], operands.outputs[0])
+    let left = Stretch(x.shape, to: z.shape)
+    let right = Stretch(y.shape, to: z.shape)
+    let columns = z.shape.channels
     return [
-      Phase.ranges(operands.outputs[0].shape.rows, grain: elementGrain / columns) { [function] rows in
+      Phase.ranges(z.shape.rows, grain: elementGrain / columns) { [function] rows in
+        let (i, j) = (left.column, right.column)
+        if z.rests != nil {
+          let (a, b, target) = (x.values, y.values, z.values)
+          for row in rows {
+            let (p, q, t) = (left.row(row), right.row(row), row * columns)
+            for k in 0..<columns { target[t + k] = function(a[p + k * i], b[q + k * j]) }
+          }
+          return
+        }
         for row in rows {
-          let (p, q, t) = (a + left.row(row), b + right.row(row), target + row * columns)
-          let (i, j) = (left.column, right.column)
+          let (p, q, t) = (x.floats + left.row(row), y.floats + right.row(row), z.floats + row * columns)
           switch function {
           case .add: for k in 0..<columns { t[k] = p[k * i] + q[k * j] }
           case .subtract: for k in 0..<columns { t[k] = p[k * i] - q[k * j] }

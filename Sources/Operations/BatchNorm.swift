@@ -78,7 +78,7 @@ struct BatchMoments: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     let (x, rests) = (operands.inputs[0].floats, operands.inputs[0].rests)
-    let result = operands.outputs[0]
+    let result = operands.outputs[0].values
     let partial = operands.workspace.assumingMemoryBound(to: Double.self)
     let shape = operands.inputs[0].shape
     let pieces = pieces ?? Pieces(shape, elements: elementGrain)
@@ -111,8 +111,8 @@ struct BatchMoments: Operation {
             squares += ownSquares + shift * (2 * own + Double(rows.count) * shift)
           }
           let mean = sum / Double(shape.rows)
-          result.store(origin + mean, at: channel)
-          result.store(max(0, squares / Double(shape.rows) - mean * mean), at: channels + channel)
+          result[channel] = origin + mean
+          result[channels + channel] = max(0, squares / Double(shape.rows) - mean * mean)
         }
       },
     ]
@@ -138,19 +138,19 @@ struct BatchNormCoefficients: Operation {
     let (weight, bias) = (operands.inputs[0].floats, operands.inputs[1].floats)
     let channels = operands.inputs[0].shape.channels
     let hasMoments = operands.inputs.count == 3
-    let (moments, result) = (operands.inputs[2], operands.outputs[0])
+    let (moments, result) = (operands.inputs[2].values, operands.outputs[0].values)
     return [
       Phase.ranges(channels, grain: 1024) { range in
         for c in range {
-          let variance = hasMoments ? moments.load(at: channels + c) : operands.inputs[3].load(at: c)
+          let variance = hasMoments ? moments[channels + c] : operands.inputs[3].values[c]
           let inverse = 1 / (variance + Self.epsilon).squareRoot()
-          let mean = moments.load(at: c)
+          let mean = moments[c]
           let scale = Double(weight[c]) * inverse
-          result.store(scale, at: c)
+          result[c] = scale
           // What float32 leaves of the mean goes into the bias, so that no map is shifted by it.
-          result.store(Double(bias[c]) - scale * (mean - Double(Float(mean))), at: channels + c)
-          result.store(mean, at: 2 * channels + c)
-          result.store(inverse, at: 3 * channels + c)
+          result[channels + c] = Double(bias[c]) - scale * (mean - Double(Float(mean)))
+          result[2 * channels + c] = mean
+          result[3 * channels + c] = inverse
         }
       }
     ]

@@ -20,6 +20,8 @@ struct GroupNorm: Operation {
     return [inputs[0]]
   }
 
+  var readsRests: Bool { true }
+
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil, nil] }
     return try arriving.graph.apply(Gradient(norm: self), [arriving, context.inputs[0], context.inputs[1]])
@@ -34,16 +36,16 @@ struct GroupNorm: Operation {
     spansRows ? (shape[0], shape.rows / shape[0], shape.channels) : (shape.rows, 1, shape.channels)
   }
 
-  /// Mean and inverse deviation of a group.
-  static func moments(_ x: UnsafePointer<Float>, rows: Int, channels: Int, group: Range<Int>) -> (
+  /// Mean and inverse deviation of a group of the instance that begins at element `first`.
+  static func moments(_ x: Values, _ first: Int, rows: Int, channels: Int, group: Range<Int>) -> (
     mean: Double, inverse: Double
   ) {
     var (sum, squares) = (0.0, 0.0)
-    for row in 0..<rows { for k in group { sum += Double(x[row * channels + k]) } }
+    for row in 0..<rows { for k in group { sum += x[first + row * channels + k] } }
     let mean = sum / Double(rows * group.count)
     for row in 0..<rows {
       for k in group {
-        let difference = Double(x[row * channels + k]) - mean
+        let difference = x[first + row * channels + k] - mean
         squares += difference * difference
       }
     }
@@ -51,8 +53,8 @@ struct GroupNorm: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (x, weight, bias) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
-    let y = operands.outputs[0].floats
+    let (x, weight, bias) = (operands.inputs[0].values, operands.inputs[1].floats, operands.inputs[2].floats)
+    let y = operands.outputs[0].values
     let (instances, rows, channels) = extents(operands.inputs[0].shape)
     let width = channels / groups
     return [
@@ -61,11 +63,11 @@ struct GroupNorm: Operation {
           let offset = instance * rows * channels
           for group in 0..<groups {
             let span = group * width..<(group + 1) * width
-            let (mean, inverse) = Self.moments(x + offset, rows: rows, channels: channels, group: span)
+            let (mean, inverse) = Self.moments(x, offset, rows: rows, channels: channels, group: span)
             for row in 0..<rows {
               for k in span {
                 let i = offset + row * channels + k
-                y[i] = Float((Double(x[i]) - mean) * inverse) * weight[k] + bias[k]
+                y[i] = (x[i] - mean) * inverse * Double(weight[k]) + Double(bias[k])
               }
             }
           }
@@ -78,7 +80,8 @@ struct GroupNorm: Operation {
   struct Gradient: Operation {
     let norm: GroupNorm
     var name: String { norm.name + "-gradient" }
-    func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[1], inputs[2], inputs[2]] }
+    var readsRests: Bool { true }
+    func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[1].rounded, inputs[2], inputs[2]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
       Cost(flops: 16 * inputs[0].shape.count, inputs, outputs)
@@ -93,7 +96,7 @@ struct GroupNorm: Operation {
     }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, x, weight) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
+      let (arriving, x, weight) = (operands.inputs[0].floats, operands.inputs[1].values, operands.inputs[2].floats)
       let (dx, dweight, dbias) = (operands.outputs[0].floats, operands.outputs[1].floats, operands.outputs[2].floats)
       let partial = operands.workspace.assumingMemoryBound(to: Double.self)
       let (instances, rows, channels) = norm.extents(operands.inputs[0].shape)
@@ -108,12 +111,12 @@ struct GroupNorm: Operation {
             let offset = instance * rows * channels
             for group in 0..<groups {
               let span = group * width..<(group + 1) * width
-              let (mean, inverse) = GroupNorm.moments(x + offset, rows: rows, channels: channels, group: span)
+              let (mean, inverse) = GroupNorm.moments(x, offset, rows: rows, channels: channels, group: span)
               var (first, second) = (0.0, 0.0)
               for row in 0..<rows {
                 for k in span {
                   let i = offset + row * channels + k
-                  let normal = (Double(x[i]) - mean) * inverse
+                  let normal = (x[i] - mean) * inverse
                   let g = Double(arriving[i])
                   sums[k] += g * normal
                   sums[channels + k] += g
@@ -125,7 +128,7 @@ struct GroupNorm: Operation {
               for row in 0..<rows {
                 for k in span {
                   let i = offset + row * channels + k
-                  let normal = (Double(x[i]) - mean) * inverse
+                  let normal = (x[i] - mean) * inverse
                   dx[i] = Float(inverse * (Double(arriving[i] * weight[k]) - first / count - normal * second / count))
                 }
               }

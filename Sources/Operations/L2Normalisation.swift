@@ -3,8 +3,9 @@ import Graphs
 /// Rows brought to length 1: x / max(|x|, epsilon) over the last axis.
 struct L2Normalisation: Operation {
   /// Shorter rows are divided by this.
-  static let epsilon: Float = 1e-6
+  static let epsilon = 1e-6
   var name: String { "l2-normalisation" }
+  var readsRests: Bool { true }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -14,19 +15,20 @@ struct L2Normalisation: Operation {
     Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
   }
 
-  static func length(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
-    var sum: Float = 0
-    for k in 0..<count { sum += x[k] * x[k] }
+  static func length(_ x: Values, _ span: Range<Int>) -> Double {
+    var sum = 0.0
+    for k in span { sum += x[k] * x[k] }
     return sum.squareRoot()
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (x, y, columns) = (operands.inputs[0].floats, operands.outputs[0].floats, operands.inputs[0].shape.channels)
+    let (x, y, columns) = (operands.inputs[0].values, operands.outputs[0].values, operands.inputs[0].shape.channels)
     return [
       Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, elementGrain / columns)) { rows in
         for row in rows {
-          let factor = 1 / max(Self.length(x + row * columns, columns), Self.epsilon)
-          for k in row * columns..<(row + 1) * columns { y[k] = factor * x[k] }
+          let span = row * columns..<(row + 1) * columns
+          let factor = 1 / max(Self.length(x, span), Self.epsilon)
+          for k in span { y[k] = factor * x[k] }
         }
       }
     ]
@@ -41,15 +43,15 @@ struct L2Normalisation: Operation {
       Cost(flops: 7 * inputs[0].shape.count, inputs, outputs)
     }
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, x, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
+      let (arriving, x, target) = (operands.inputs[0].values, operands.inputs[1].values, operands.outputs[0].values)
       let columns = operands.inputs[0].shape.channels
       return [
         Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, elementGrain / columns)) { rows in
           for row in rows {
             let span = row * columns..<(row + 1) * columns
-            let length = L2Normalisation.length(x + row * columns, columns)
+            let length = L2Normalisation.length(x, span)
             let factor = 1 / max(length, L2Normalisation.epsilon)
-            var product: Float = 0
+            var product = 0.0
             if length > L2Normalisation.epsilon {
               for k in span { product += arriving[k] * x[k] }
               product *= factor * factor

@@ -9,8 +9,12 @@ struct Permutation: Operation {
     guard axes.sorted() == Array(0..<inputs[0].shape.rank) else {
       throw misfit(self, inputs, "\(axes) are not its axes")
     }
-    return [TensorType(Shape(axes.map { inputs[0].shape[$0] }), inputs[0].element)]
+    return [
+      TensorType(Shape(axes.map { inputs[0].shape[$0] }), inputs[0].element, hasRests: inputs[0].hasRests)
+    ]
   }
+
+  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     [try context.gradients[0]?.permuted(axes.indices.map { axis in axes.firstIndex(of: axis) ?? axis })]
@@ -19,7 +23,7 @@ struct Permutation: Operation {
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, inputs, outputs) }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (from, to) = (operands.inputs[0], operands.outputs[0])
     let (input, output) = (operands.inputs[0].shape, operands.outputs[0].shape)
     var strides = [Int](repeating: 1, count: input.rank)
     for axis in stride(from: input.rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * input[axis + 1] }
@@ -37,7 +41,10 @@ struct Permutation: Operation {
             rest /= extent
             axis -= 1
           }
-          for k in 0..<columns { target[row * columns + k] = source[offset + k * column] }
+          for k in 0..<columns { to.floats[row * columns + k] = from.floats[offset + k * column] }
+          if let rests = from.rests, let target = to.rests {
+            for k in 0..<columns { target[row * columns + k] = rests[offset + k * column] }
+          }
         }
       }
     ]

@@ -21,8 +21,10 @@ struct Reduction: Operation {
     }
     var extents = inputs[0].shape.dimensions
     extents.replaceSubrange(axes, with: keepsAxes ? axes.map { _ in 1 } : [])
-    return [TensorType(Shape(extents), inputs[0].element)]
+    return [TensorType(Shape(extents), inputs[0].element, hasRests: inputs[0].hasRests)]
   }
+
+  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -42,21 +44,21 @@ struct Reduction: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
     let (outer, reduced, inner) = Self.extents(operands.inputs[0].shape, axes)
     return [
       Phase.ranges(outer, grain: max(1, elementGrain / (reduced * inner))) { [function] range in
         for o in range {
-          let (from, to) = (source + o * reduced * inner, target + o * inner)
           for i in 0..<inner {
+            let first = o * reduced * inner + i
             if function == .maximum {
-              var best = from[i]
-              for r in 1..<max(1, reduced) { best = max(best, from[r * inner + i]) }
-              to[i] = best
+              var best = source[first]
+              for r in 1..<max(1, reduced) { best = max(best, source[first + r * inner]) }
+              target[o * inner + i] = best
             } else {
               var sum = 0.0
-              for r in 0..<reduced { sum += Double(from[r * inner + i]) }
-              to[i] = Float(function == .mean ? sum / Double(reduced) : sum)
+              for r in 0..<reduced { sum += source[first + r * inner] }
+              target[o * inner + i] = function == .mean ? sum / Double(reduced) : sum
             }
           }
         }
@@ -69,6 +71,7 @@ struct Reduction: Operation {
     let reduction: Reduction
     let shape: Shape
     var name: String { reduction.name + "-gradient" }
+    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType(shape)] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: shape.count, inputs, outputs) }
@@ -89,16 +92,16 @@ struct Reduction: Operation {
           }
         ]
       }
-      let (source, best) = (operands.inputs[1].floats, operands.inputs[2].floats)
+      let (source, best) = (operands.inputs[1].values, operands.inputs[2].values)
       return [
         Phase.ranges(outer, grain: grain) { range in
           for o in range {
             for i in 0..<inner {
-              let (from, top) = (source + o * reduced * inner + i, best[o * inner + i])
+              let (first, top) = (o * reduced * inner + i, best[o * inner + i])
               var ties = 0
-              for r in 0..<reduced where from[r * inner] == top { ties += 1 }
+              for r in 0..<reduced where source[first + r * inner] == top { ties += 1 }
               let share = arriving[o * inner + i] / Float(max(1, ties))
-              for r in 0..<reduced { target[(o * reduced + r) * inner + i] = from[r * inner] == top ? share : 0 }
+              for r in 0..<reduced { target[first + r * inner] = source[first + r * inner] == top ? share : 0 }
             }
           }
         }

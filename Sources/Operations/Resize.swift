@@ -8,8 +8,10 @@ struct Resize: Operation {
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0].shape.rank == 4 else { throw misfit(self, inputs, "a map [N,H,W,C] was expected") }
-    return [TensorType([inputs[0].shape[0], height, width, inputs[0].shape[3]])]
+    return [TensorType([inputs[0].shape[0], height, width, inputs[0].shape[3]], hasRests: inputs[0].hasRests)]
   }
+
+  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -23,20 +25,20 @@ struct Resize: Operation {
   /// The two source positions of one target position and the weight of the second.
   struct Tap {
     let low, high: Int
-    let weight: Float
+    let weight: Double
 
     init(_ position: Int, from source: Int, to target: Int) {
-      let scale = Float(source) / Float(target)
-      let place = max(0, (Float(position) + 0.5) * scale - 0.5)
+      let scale = Double(source) / Double(target)
+      let place = max(0, (Double(position) + 0.5) * scale - 0.5)
       low = min(Int(place), source - 1)
       high = min(low + 1, source - 1)
-      weight = place - Float(low)
+      weight = place - Double(low)
     }
   }
 
   func phases(_ operands: Operands) -> [Phase] {
     let (map, size) = (operands.inputs[0].shape, operands.outputs[0].shape)
-    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
     let channels = map[3]
     return [
       Phase.ranges(size[0] * size[1], grain: 4) { [height, width] lines in
@@ -44,15 +46,13 @@ struct Resize: Operation {
           let (image, y) = (line / height, Tap(line % height, from: map[1], to: height))
           for column in 0..<width {
             let x = Tap(column, from: map[2], to: width)
-            let to = target + (line * width + column) * channels
-            func at(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Float> {
-              source + ((image * map[1] + row) * map[2] + column) * channels
-            }
+            let to = (line * width + column) * channels
+            func at(_ row: Int, _ column: Int) -> Int { ((image * map[1] + row) * map[2] + column) * channels }
             let (a, b, c, d) = (at(y.low, x.low), at(y.low, x.high), at(y.high, x.low), at(y.high, x.high))
             for k in 0..<channels {
-              to[k] =
-                (1 - y.weight) * ((1 - x.weight) * a[k] + x.weight * b[k]) + y.weight
-                * ((1 - x.weight) * c[k] + x.weight * d[k])
+              target[to + k] =
+                (1 - y.weight) * ((1 - x.weight) * source[a + k] + x.weight * source[b + k]) + y.weight
+                * ((1 - x.weight) * source[c + k] + x.weight * source[d + k])
             }
           }
         }
@@ -83,7 +83,8 @@ struct Resize: Operation {
             for column in 0..<size[2] {
               let x = Tap(column, from: width, to: size[2])
               let from = arriving + ((image * size[1] + row) * size[2] + column) * channels
-              func add(_ row: Int, _ column: Int, _ weight: Float) {
+              func add(_ row: Int, _ column: Int, _ share: Double) {
+                let weight = Float(share)
                 let to = base + (row * width + column) * channels
                 for k in 0..<channels { to[k] += weight * from[k] }
               }

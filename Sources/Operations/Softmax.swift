@@ -5,6 +5,7 @@ import Graphs
 struct Softmax: Operation {
   var name: String { "softmax" }
   var overwrites: Int? { 0 }
+  var readsRests: Bool { true }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -15,20 +16,21 @@ struct Softmax: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
+    let (x, y) = (operands.inputs[0].values, operands.outputs[0].values)
     let columns = operands.inputs[0].shape.channels
     return [
       Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, 2048 / columns)) { rows in
         for row in rows {
-          let (from, to) = (x + row * columns, y + row * columns)
-          var top = from[0]
-          for k in 1..<max(1, columns) { top = max(top, from[k]) }
-          var sum: Float = 0
-          for k in 0..<columns {
-            to[k] = exp(from[k] - top)
-            sum += to[k]
+          let span = row * columns..<(row + 1) * columns
+          var top = x[span.lowerBound]
+          for k in span { top = max(top, x[k]) }
+          var sum = 0.0
+          for k in span {
+            let value = exp(x[k] - top)
+            y[k] = value
+            sum += value
           }
-          for k in 0..<columns { to[k] /= sum }
+          for k in span { y[k] /= sum }
         }
       }
     ]

@@ -58,6 +58,52 @@ struct ExactTests {
     }
   }
 
+  /// Operations between exact convolutions keep rests too: what they store is the nearest float32 of double precision.
+  @Test(arguments: OperationCase.keepingRests)
+  func operationsOnValuesWithRestsAreRoundedOnce(_ test: OperationCase) throws {
+    let exact = OperationCase(
+      name: test.name, shapes: test.shapes, range: test.range,
+      build: { graph, x in
+        try test.build(graph, x.map { try $0.shape.rank > 1 ? third($0) : $0 })
+      }, reference: test.reference)
+    let inputs = test.inputs(seed: 4)
+    let compiled = try CompiledCase(exact, threads: 2)
+    compiled.set(inputs)
+    try setThirds(compiled)
+    let found = try compiled.run().values
+    let expected = test.reference(
+      inputs.map { input in
+        Reference(
+          input.shape.dimensions, input.values.map { Double($0) * (input.shape.rank > 1 ? Double(Float(1) / 3) : 1) })
+      }
+    ).values
+    for (a, b) in zip(found, expected) {
+      #expect(abs(Double(a) - b) <= Double(a.ulp) / 2 + 1e-12, "\(test.testDescription): \(a) for \(b)")
+    }
+  }
+
+  /// Where two values round to one float32, gradients go where the greater one is.
+  @Test func gradientsSeeRests() throws {
+    var value: Float = 1.5
+    while value / 3 != value.nextUp / 3 { value = value.nextUp }
+    let (less, more) = (value, value.nextUp)
+    func gradient(_ shape: [Int], _ build: @escaping @Sendable (Symbol) throws -> Symbol) throws -> [Float] {
+      let test = OperationCase(name: "", shapes: [shape], build: { try build(third($1[0])) }, reference: { $0[0] })
+      let compiled = try CompiledCase(test, threads: 1, weights: [3])
+      compiled.set([Tensor(Shape(shape), [less, more])])
+      try setThirds(compiled)
+      _ = try compiled.run()
+      return compiled.variables.gradientTensor(try #require(compiled.variables.index("x0"))).values
+    }
+    #expect(try gradient([1, 1, 2, 1]) { try $0.adaptiveMaxPool(1) } == [0, 1])
+    #expect(try gradient([1, 1, 2, 1]) { try $0.maximum(axes: 2..<3) } == [0, 1])
+    #expect(
+      try gradient([2, 1]) {
+        let sides = try $0.split(2)
+        return try sides[0].absoluteDifference(sides[1])
+      } == [-1, 1])
+  }
+
   private func convolved(_ x: Reference, _ weight: Reference) -> Reference {
     let (kernel, inputs) = (weight.shape[0], weight.shape[2])
     return Reference([images, size, size, channels]) { at in
@@ -96,4 +142,29 @@ struct ExactTests {
 
 extension Reference {
   fileprivate func map(_ body: (Double) -> Double) -> Reference { Reference(shape, values.map(body)) }
+}
+
+extension OperationCase {
+  /// Cases whose output has rests where its first input has.
+  fileprivate static let keepingRests = (elementwise + reductions + shapes + pools + norms + products)
+    .filter { $0.shapes[0].count > 1 }
+}
+
+/// A third of `x` with its rests: an exact convolution of [1,rows,1,C] with a matrix that `setThirds` fills.
+private func third(_ x: Symbol) throws -> Symbol {
+  let channels = x.shape.channels
+  let name = "third of \(x.graph.variables.count)"
+  let weight = x.graph.variable(
+    Variable(name, TensorType([1, 1, channels, channels]), .state, start: .constant(0)))
+  let y = try x.reshaped([1, x.shape.rows, 1, channels]).convolution(weight, algorithm: .exact)
+  #expect(y.type.hasRests)
+  return try y.reshaped(x.shape)
+}
+
+private func setThirds(_ compiled: CompiledCase) throws {
+  for (index, variable) in compiled.variables.list.enumerated() where variable.name.hasPrefix("third") {
+    let channels = variable.type.shape.channels
+    let values = (0..<channels * channels).map { $0 % (channels + 1) == 0 ? Float(1) / 3 : 0 }
+    compiled.variables.set(index, Tensor(variable.type.shape, values))
+  }
 }
