@@ -32,6 +32,8 @@ struct Convolution: Operation {
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
     let (map, weight) = (context.inputs[0], context.inputs[1])
+    // Nothing that follows gradients has a corner: they are exact enough however they are computed.
+    let algorithm = algorithm == .exact ? .automatic : algorithm
     let weightGradient = try map.graph.apply(
       WeightGradient(stride: stride, padding: padding, algorithm: algorithm, weight: weight.shape), [map, arriving])[0]
     guard context.wanted[0] else { return [nil, weightGradient] }
@@ -153,7 +155,7 @@ public enum ConvolutionAlgorithm: String, Sendable {
   case direct
   /// By Winograd's tiles where stride and taps allow.
   case winograd
-  /// As a product of matrices, forward in double precision.
+  /// Forward as a product of matrices in double precision, gradients as their cost says.
   case exact
 
   private static let wish = ProcessInfo.processInfo.environment["DMSNET_CONVOLUTION"].flatMap(Self.init)

@@ -6,6 +6,7 @@ struct BenchmarkInference: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "inference", abstract: "Evaluation of one batch.")
 
   @OptionGroup var options: BenchmarkOptions
+  @Option(help: "Write a trace of one batch for Perfetto or Chrome.") var trace: String?
 
   func run() throws {
     let replica = try options.replica(trains: false)
@@ -31,6 +32,7 @@ struct BenchmarkInference: ParsableCommand {
     figures["arena_mib"] = program.arenaBytes.planned >> 20
     figures["shares"] = shares.object
     try options.write(figures)
+    if let trace { try Trace(program, recording, threads: options.threads).write(trace) }
     print(
       table([
         [
