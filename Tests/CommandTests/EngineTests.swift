@@ -4,7 +4,7 @@ import Testing
 /// The engine through the program's door: every instruction set, and the benchmarks.
 @Suite(.serialized)
 struct EngineTests {
-  private let fixtures = ["without-casfm", "without-osim"].map { name in
+  private let fixtures = ["without-casfm", "uneven-channels"].map { name in
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
       + "/Parity/fixtures/\(name).safetensors"
   }

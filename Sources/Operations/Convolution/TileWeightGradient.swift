@@ -27,7 +27,7 @@ struct TileWeightGradient: WeightForm {
     sections = tiles.ranges(most: max(tiles.across, 87_040 / (inputs + outputs)))
     let most = (sections.map(\.count).max() ?? 0) * tiles.across
     inputsApart = Tiles.apart(most * step)
-    arrivingApart = Tiles.apart(Packed.count(most, outputs))
+    arrivingApart = Tiles.apart(Packed.count(most, Tiles.padded(outputs)))
     isByBlock = inputs * outputs >= 1 << 16
     let width = isByBlock ? 64 : max(inputs, outputs)
     blocks = Pieces(
@@ -106,8 +106,8 @@ struct TileWeightGradient: WeightForm {
       values: transformed + frequency * inputsApart + wanting.lowerBound * step + rows.lowerBound, stride: step,
       transposed: 1)
     var right = dms_right(
-      values: transformed + 36 * inputsApart + frequency * arrivingApart, depth: order.count, columns: outputs,
-      first: wanting.lowerBound)
+      values: transformed + 36 * inputsApart + frequency * arrivingApart, depth: order.count,
+      columns: Tiles.padded(outputs), first: wanting.lowerBound)
     dms_multiply(
       &left, &right, rows.count, columns.lowerBound, columns.count, wanting.count, isFirst ? 0 : 1, products,
       columns.count, nil)
@@ -130,7 +130,7 @@ struct TileWeightGradient: WeightForm {
     let (channels, panel, run) = (Tiles.padded(outputs), dms_panel(), Int(DMS_RUN))
     var geometry = tiles.geometry
     (geometry.height, geometry.width, geometry.channels) = (geometry.out_height, geometry.out_width, outputs)
-    let panels = (outputs + panel - 1) / panel
+    let panels = (channels + panel - 1) / panel
     tiles.patches(line..<line + 1, of: arriving, geometry, origin: 0, size: 4, patch) { _ in
       order.runs(line) { tiles, first, place in
         var part = tiles
@@ -141,9 +141,8 @@ struct TileWeightGradient: WeightForm {
           part.count = end - tile
           var layout = dms_layout(width: panel, plane: min(run, order.count - start) * panel, step: panel)
           dms_winograd_arriving(
-            patch + 4 * (first + tile - place) * channels, 4 * self.tiles.across * channels,
-            min(channels, panels * panel), &part, target + (start * panels + tile - start) * panel, arrivingApart,
-            &layout)
+            patch + 4 * (first + tile - place) * channels, 4 * self.tiles.across * channels, channels, &part,
+            target + (start * panels + tile - start) * panel, arrivingApart, &layout)
           tile = end
         }
       }
