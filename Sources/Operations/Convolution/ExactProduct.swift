@@ -4,8 +4,8 @@ import Graphs
 /// A map as a product of the matrix and the weight, in double precision.
 ///
 /// Rounding moves an activation across ReLU's corner now and then, and with it gradients. Where there is little to compute, exact sums
-/// are worth the time. Maps carry rests, which batch norms, pools and sums of blocks keep, so that a network of such convolutions
-/// computes its trunk in double precision.
+/// are worth the time. Maps carry rests, which what follows keeps, so that a network of such convolutions computes forward in double
+/// precision.
 struct ExactProduct: MapForm {
   let name = "exact product"
   private let taps: Taps
