@@ -39,7 +39,7 @@ public struct ParityFixture {
       throw Failure(.data, "\(file.path): input/left has shape \(left.shape), expected [B, 3, H, W] like input/right")
     }
     let pairs = left.shape[0]
-    let replica = try Replica(network, height: left.shape[2], width: left.shape[3], threads: threads, seed: 0)
+    let replica = try Replica(network, height: left.shape[2], width: left.shape[3], threads: threads, seed: nil)
     let report = try replica.variables.load(file, from: "weights/")
     guard report.missing.isEmpty, report.unused.isEmpty else {
       throw Failure(

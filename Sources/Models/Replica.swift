@@ -15,9 +15,10 @@ public final class Replica {
   private var trainingPrograms: [Int: Program] = [:]
   private var inferencePrograms: [Int: Program] = [:]
 
-  /// A replica at its start for `seed`; `trains`: with room for gradients; `recomputes`: fewer block sums are kept.
+  /// A replica at its start for `seed`, or at zero where that is nil, for all will be loaded; `trains`: with room for gradients;
+  /// `recomputes`: fewer block sums are kept.
   public init(
-    _ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64, trains: Bool = true,
+    _ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64?, trains: Bool = true,
     recomputes: Bool = false
   ) throws {
     self.network = network
@@ -30,7 +31,7 @@ public final class Replica {
       : try network.inference(pairs: 1, height: height, width: width)
     variables = try Variables(
       description.graph.variables, gradientOrder: description.gradients.map(\.variable.name))
-    variables.initialise(seed: seed)
+    if let seed { variables.initialise(seed: seed) }
   }
 
   /// The training step for `pairs` pairs.
