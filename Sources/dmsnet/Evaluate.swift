@@ -88,7 +88,8 @@ struct TrainedModel {
     state = checkpoint.state
     let network = try DMSNet(state.configuration)
     replica = try Replica(
-      network, height: state.options.height, width: state.options.imageWidth, threads: threads, seed: nil, trains: false)
+      network, height: state.options.height, width: state.options.imageWidth, threads: threads, seed: nil, trains: false
+    )
     try load("model.safetensors")
   }
 
