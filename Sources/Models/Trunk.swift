@@ -9,7 +9,7 @@ struct Trunk {
   /// ReLU's corner in any float32 arithmetic, while of these none need to.
   private static let exactElements = 15_000_000
 
-  /// How convolutions of `images` photographs are computed.
+  /// How the whole network's convolutions are computed for `images` photographs: the trunk has most of the elements.
   func algorithm(images: Int, height: Int, width: Int, isTraining: Bool) -> ConvolutionAlgorithm {
     // Elements by stage, each of half the height and width of the one before.
     let pixels = height * width / 4

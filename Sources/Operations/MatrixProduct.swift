@@ -32,6 +32,7 @@ struct MatrixProduct: Operation {
     let front =
       right.rank == 2 && !transposeLeft
       ? Array(left.dimensions.dropLast()) : left.dimensions.dropLast(2) + [extents.rows]
+    // Gradients alone take a transposed left side, and have no rests.
     return [TensorType(Shape(front + [extents.columns]), hasRests: inputs[0].hasRests && !transposeLeft)]
   }
 
