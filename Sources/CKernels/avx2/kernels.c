@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
 #include "../kernels.h"
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,fma,popcnt"))), apply_to = function)
 #define LANES 8
 #define ROWS 6
 #include "../generic/kernels.h"

@@ -6,6 +6,8 @@
 #include "convolution.h"
 #include "normalisation.h"
 #include "pooling.h"
+#include "asking.h"
+#include "nonzero.h"
 #include "product.h"
 #include "exact.h"
 #include "winograd.h"

@@ -1,8 +1,6 @@
 // Products, one instruction set. Before including: ROWS (rows of the micro-kernel's tile, at most 12). A tile is ROWS x 2
 // vectors, all in registers (Goto and van de Geijn 2008; BLIS).
 
-enum { PANEL = 2 * LANES };
-
 /// One whole panel of a transposed right side, in square blocks.
 INLINE void pack_transposed(const float *source, long stride, long run, float scale, float *target) {
   for (long k = 0; k < run; k += LANES)
@@ -115,37 +113,6 @@ INLINE void any_tile(long rows, int transposed, const float *left, long stride, 
 #undef TILE
 }
 
-/// Where asking has come to: cache line `line` of row `row`, at each place, of the first of `count` regions.
-typedef struct {
-  const dms_region *region;
-  long count, row, line;
-} asking;
-
-/// Cache lines of all regions, those side by side counted once.
-INLINE long lines_of(const dms_ahead *ahead) {
-  long lines = 0;
-  for (long i = 0; ahead && i < ahead->count; i++)
-    lines += ahead->regions[i].rows * ((ahead->regions[i].columns + 15) / 16);
-  return lines;
-}
-
-/// Asks for the next `lines` cache lines. They are meant for the second cache: the first has the tile's.
-INLINE void ask(asking *a, long lines) {
-  for (; lines > 0 && a->count > 0; lines--) {
-    const long at = a->row * a->region->stride + a->line * 16;
-    __builtin_prefetch(a->region->values[0] + at, 0, 2);
-    if (a->region->places > 1) __builtin_prefetch(a->region->values[1] + at, 0, 2);
-    if (a->region->places > 2) __builtin_prefetch(a->region->values[2] + at, 0, 2);
-    if (a->region->places > 3) __builtin_prefetch(a->region->values[3] + at, 0, 2);
-    if (++a->line * 16 < a->region->columns) continue;
-    a->line = 0;
-    if (++a->row < a->region->rows) continue;
-    a->row = 0;
-    a->region++;
-    a->count--;
-  }
-}
-
 static void multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
                      int accumulate, float *target, long stride, const dms_ahead *ahead) {
   const long panels = (right->columns + PANEL - 1) / PANEL, tiles = (rows + ROWS - 1) / ROWS;
@@ -164,8 +131,12 @@ static void multiply(const dms_left *left, const dms_right *right, long rows, lo
     const int adds = accumulate || start > begin;
     const float *from =
         left->values + (left->transposed ? start - begin : (start - begin) / DMS_RUN) * left->stride;
-    for (long c = 0; c < count; c += PANEL) {
-      const float *panel = right->values + (base * panels + start - base) * PANEL + (first + c) * packed;
+    const float *panels_of_run = right->values + (base * panels + start - base) * PANEL + first * packed;
+    long c = 0;
+    if (!left->transposed && has_zeros(from, rows, count, stop - start))
+      c = skip_zeros(from, rows, panels_of_run, packed * PANEL, count, stop - start, adds, target, stride, &next, share);
+    for (; c < count; c += PANEL) {
+      const float *panel = panels_of_run + c * packed;
       const long width = count - c < PANEL ? count - c : PANEL;
       for (long row = 0, t = 0; t < tiles; t++) {
         ask(&next, share);

@@ -2,6 +2,9 @@
 
 typedef float vector __attribute__((ext_vector_type(LANES), aligned(4)));
 
+/// Floats of a panel: the columns of a product that a tile computes at once.
+enum { PANEL = 2 * LANES };
+
 /// As many doubles as a vector has floats.
 typedef double wide __attribute__((ext_vector_type(LANES)));
 
