@@ -3,10 +3,14 @@
 
 /// One whole panel of a transposed right side, in square blocks.
 INLINE void pack_transposed(const float *source, long stride, long run, float scale, float *target) {
-  for (long k = 0; k < run; k += LANES)
-    for (long c = 0; c < PANEL; c += LANES) {
+  for (long c = 0; c < PANEL; c += LANES)
+    for (long k = 0; k < run; k += LANES) {
       vector block[LANES];
-      for (long i = 0; i < LANES; i++) block[i] = load_vector(source + (c + i) * stride + k);
+      for (long i = 0; i < LANES; i++) {
+        const float *line = source + (c + i) * stride + k;
+        block[i] = load_vector(line);
+        __builtin_prefetch(line + LANES * stride);
+      }
       transpose_block(block);
       for (long i = 0; i < LANES; i++) store_vector(target + (k + i) * PANEL + c, block[i] * scale);
     }
@@ -21,9 +25,17 @@ static void pack(const dms_matrix *right, long depth, long columns, float scale,
     const long width = columns - column < PANEL ? columns - column : PANEL;
     float *target = packed + (start * panels + p % panels * run) * PANEL;
     if (!right->transposed && width == PANEL) {
+      // Whole panels side by side, row by row of the matrix: memory is read in order.
+      long side = columns / PANEL - p % panels;
+      if (side > first + count - p) side = first + count - p;
       const float *source = right->values + start * right->stride + column;
       for (long k = 0; k < run; k++)
-        for (long c = 0; c < PANEL; c++) target[k * PANEL + c] = scale * source[k * right->stride + c];
+        for (long i = 0; i < side; i++) {
+          const float *line = source + k * right->stride + i * PANEL;
+          for (long c = 0; c < PANEL; c += 16) __builtin_prefetch(line + AHEAD * right->stride + c);
+          for (long c = 0; c < PANEL; c++) target[(i * run + k) * PANEL + c] = scale * line[c];
+        }
+      p += side - 1;
       continue;
     }
     if (right->transposed && width == PANEL && run % LANES == 0) {
