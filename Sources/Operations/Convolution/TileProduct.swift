@@ -4,24 +4,30 @@ import Graphs
 /// A map by tiles: inputs transformed, 36 products, outputs transformed back.
 ///
 /// Inputs are transformed once; then a chunk takes some tiles and a block of channels, transforms that block's weights run by run,
-/// multiplies and transforms back: weights and products of tiles never leave a core's own cache.
+/// multiplies and transforms back: neither transformed weights nor products of all tiles are ever in memory.
 struct TileProduct: MapForm {
   let name = "tiles"
   let tiles: Tiles
   /// Whether the weight is used turned around and transposed.
   let isTurned: Bool
 
-  /// Tiles whose products of a block of channels fit half a core's own cache.
+  /// Tiles of a chunk, which share a block's transformed weights.
   static let mostTiles = 128
-  /// Channels of a block: a panel of the widest instruction set.
-  private static let width = 32
+  /// Channels of a block, a panel or two of the widest instruction set: the more, the less often inputs come from afar, while
+  /// chunks suffice for several threads.
+  private let width: Int
   /// Depth whose transformed weights stay in a core's own cache, a part of a run.
   private static let slice = 64
+
+  init(tiles: Tiles, isTurned: Bool) {
+    (self.tiles, self.isTurned) = (tiles, isTurned)
+    width = tiles.ranges(most: Self.mostTiles).count * (tiles.outputs / 64) >= 8 ? 64 : 32
+  }
 
   private var inputs: Int { tiles.inputs }
   private var ranges: [Range<Int>] { tiles.ranges(most: Self.mostTiles) }
   private var blocks: [Range<Int>] {
-    Pieces(rows: 1, in: 1, channels: tiles.outputs, in: tiles.outputs, unit: Self.width).channels
+    Pieces(rows: 1, in: 1, channels: tiles.outputs, in: tiles.outputs, unit: width).channels
   }
 
   var pieces: Pieces { Pieces(rows: ranges.map(tiles.rows), channels: blocks) }
@@ -31,8 +37,8 @@ struct TileProduct: MapForm {
     let run = Int(DMS_RUN)
     return Tiles.apart((inputs + run - 1) / run * run * count)
   }
-  private func productsApart(_ count: Int) -> Int { Tiles.apart(count * Self.width) }
-  private let weightsApart = Tiles.apart(slice * width)
+  private func productsApart(_ count: Int) -> Int { Tiles.apart(count * width) }
+  private var weightsApart: Int { Tiles.apart(Self.slice * width) }
 
   /// Has `ahead` ask for one tap of the weight between inputs `depth` and outputs `block`.
   private func askForWeight(
@@ -95,7 +101,7 @@ struct TileProduct: MapForm {
       _ block: Range<Int>, _ weight: UnsafePointer<Float>, _ adds: Bool, _ target: UnsafeMutablePointer<Float>,
       _ scratch: UnsafeMutablePointer<Float>
     ) {
-      let (tiles, width, run) = (form.tiles, TileProduct.width, Int(DMS_RUN))
+      let (tiles, width, run) = (form.tiles, form.width, Int(DMS_RUN))
       let products = scratch + 36 * form.weightsApart
       let (apart, inputsApart) = (form.productsApart(order.count), form.inputsApart(order.count))
       for start in stride(from: 0, to: tiles.inputs, by: TileProduct.slice) {
@@ -103,20 +109,25 @@ struct TileProduct: MapForm {
         tiles.transform(weight, isTurned: form.isTurned, depth, block, into: scratch, apart: form.weightsApart)
         let next = depth.upperBound..<min(depth.upperBound + TileProduct.slice, tiles.inputs)
         for frequency in 0..<36 {
-          // While the 36 products are computed, the next run's weights come near, a tap with every fourth.
+          let left = { (frequency: Int) in
+            let place = start / run * run * order.count + order.wanting(frequency).lowerBound * run + start % run
+            return UnsafePointer(inputs + frequency * inputsApart + place)
+          }
+          // While the 36 products are computed, the next one's inputs come near, and the next run's weights, a tap with every
+          // fourth.
           var ahead = dms_ahead()
+          if frequency < 35 {
+            ahead.ask(left(frequency + 1), stride: run, 0..<order.wanting(frequency + 1).count, 0..<depth.count)
+          }
           if frequency % 4 == 0 {
             form.askForWeight(&ahead, weight + frequency / 4 * tiles.inputs * tiles.outputs, next, block)
           }
           let wanting = order.wanting(frequency)
-          var left = dms_left(
-            values: inputs + frequency * inputsApart + start / run * run * order.count + wanting.lowerBound * run
-              + start % run,
-            stride: 0, transposed: 0)
+          var near = dms_left(values: left(frequency), stride: 0, transposed: 0)
           var right = dms_right(
             values: scratch + frequency * form.weightsApart, depth: depth.count, columns: block.count, first: 0)
           dms_multiply(
-            &left, &right, wanting.count, 0, block.count, depth.count, start > 0 ? 1 : 0,
+            &near, &right, wanting.count, 0, block.count, depth.count, start > 0 ? 1 : 0,
             products + frequency * apart + wanting.lowerBound * width, width, &ahead)
         }
       }
