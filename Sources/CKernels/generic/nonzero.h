@@ -89,6 +89,8 @@ INLINE long skip_zeros(const float *left, long rows, const float *right, long ap
         const float *place = left + r * DMS_RUN + i * MASK;
         const float *near = right + c / PANEL * apart + i * MASK * PANEL, *before = i > 0 ? sums[r] : 0;
         ask(next, lines);
+        // The target, which may come from afar, is wanted after the last part.
+        for (long l = 0; i == 0 && l < NEAR; l += 16) __builtin_prefetch(target + r * stride + c + l, 1);
         if (i < parts - 1)
           meet(place, masks[r][i], near, apart, before, 0, sums[r]);
         else if (adds)

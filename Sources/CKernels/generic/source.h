@@ -38,7 +38,7 @@ INLINE vector value(enum kind kind, vector x, vector g, const coefficients *k, v
 /// `vectors` whole vectors of every row from channel `c`.
 INLINE void load_block(enum kind kind, int vectors, const dms_source *s, long row, long rows, long c, float *target,
                        long step) {
-  coefficients k[4];
+  coefficients k[16];
   const vector floor = (vector)(s->relu ? 0 : -__builtin_inff());
   for (int v = 0; v < vectors; v++) k[v] = coefficients_of(kind, s, c + v * LANES, LANES);
   for (long r = 0; r < rows; r++) {
@@ -75,7 +75,11 @@ INLINE void load_kind(enum kind kind, const dms_source *s, long row, long rows, 
     float *place = target + c / layout->width * layout->plane + c % layout->width;
     const long whole = (count - c) / LANES, room = (layout->width - c % layout->width) / LANES;
     const long vectors = whole < room ? whole : room;
-    if (vectors >= 4) {
+    if (kind == PLAIN && vectors >= 16) {
+      // Nothing to keep in registers: more of a row at a time.
+      load_block(kind, 16, s, row, rows, first + c, place, layout->step);
+      c += 16 * LANES;
+    } else if (vectors >= 4) {
       load_block(kind, 4, s, row, rows, first + c, place, layout->step);
       c += 4 * LANES;
     } else if (vectors >= 2) {
