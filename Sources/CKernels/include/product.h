@@ -1,7 +1,8 @@
 /// Matrix products on one thread, in float32: target [rows, columns] (+)= left [rows, depth] * right [depth, columns].
 ///
 /// The micro-kernel computes up to `dms_rows()` rows of one panel of `dms_panel()` columns, all in registers. Depth is cut into
-/// runs of `DMS_RUN`: short sums round less than long ones, and a run of a panel stays in the nearest cache.
+/// runs of `DMS_RUN`: short sums round less than long ones, and a run of a panel stays in the nearest cache. Where a left side by
+/// rows has zeros enough, their products are skipped: the same sums, bit by bit, as long as the right side is finite.
 ///
 /// Left side, two forms:
 ///  - by rows: for each run, [rows][DMS_RUN]; element (r, k) at `values[k / DMS_RUN * stride + r * DMS_RUN + k % DMS_RUN]`;
