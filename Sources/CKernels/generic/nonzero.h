@@ -4,7 +4,7 @@
 // multiplications as it has such elements, where tiles of several rows do them all. Every sum has a tile's terms in a tile's order,
 // less those that add zero: results are the same bits.
 
-/// Which of up to `MASK` elements are not zero.
+/// A bit for each element of a part of a run.
 typedef unsigned long long mask;
 
 enum { MASK = 64, MASKS = DMS_RUN / MASK };
@@ -13,7 +13,7 @@ enum { MASK = 64, MASKS = DMS_RUN / MASK };
 /// cache while all rows meet them.
 enum { NEAR_PANELS = 4, NEAR = NEAR_PANELS * PANEL };
 
-/// The most rows, whose sums over a part of a run wait for the next part.
+/// The most rows: their sums over one part of a run wait, on the stack, for the next part.
 enum { MOST_ROWS = 128 };
 
 /// Rows whose zeros tell whether skipping pays, and of how many sixteenths of zeros on it does.
@@ -21,6 +21,7 @@ enum { TELLING_ROWS = 8, ENOUGH_ZEROS = 5 };
 
 typedef _Bool truth __attribute__((ext_vector_type(LANES)));
 
+/// Which of up to `MASK` elements are not zero.
 INLINE mask nonzero(const float *x, long count) {
   mask all = 0;
   for (long i = 0; i < count; i += LANES) {

@@ -4,7 +4,7 @@ import Graphs
 /// A map by tiles: inputs transformed, 36 products, outputs transformed back.
 ///
 /// Inputs are transformed once; then a chunk takes some tiles and a block of channels, transforms that block's weights run by run,
-/// multiplies and transforms back: neither transformed weights nor products of all tiles are ever in memory.
+/// multiplies and transforms back: transformed weights and products are never kept for the whole map.
 struct TileProduct: MapForm {
   let name = "tiles"
   let tiles: Tiles
