@@ -39,12 +39,12 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Models", "Fundus", "Communication", "Metrics", .product(name: "Crypto", package: "swift-crypto"),
+        "Models", "Fundus", "Communication", "Metrics", "Yams", .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .executableTarget(
       name: "dmsnet",
       dependencies: [
-        "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"), "Yams",
+        "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),

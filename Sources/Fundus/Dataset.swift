@@ -124,7 +124,7 @@ public struct Dataset: Sendable {
   }
 
   /// IDs that are numbers come in their order, before those that are not.
-  static func precedes(_ a: String, _ b: String) -> Bool {
+  public static func precedes(_ a: String, _ b: String) -> Bool {
     switch (Int(a), Int(b)) {
     case (let i?, let j?): i < j
     case (_?, nil): true

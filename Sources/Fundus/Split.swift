@@ -6,6 +6,9 @@ public struct Split: Sendable, Equatable {
   /// Places in the data set, in order.
   public let training, validation: [Int]
 
+  /// A split from its sides.
+  public init(training: [Int], validation: [Int]) { (self.training, self.validation) = (training, validation) }
+
   /// Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): patients of the rarest label still to give out come
   /// first, in a seeded order, and each goes to the side that lacks that label most.
   public init(_ dataset: Dataset, validation share: Double, seed: UInt64) {
@@ -66,7 +69,7 @@ public struct Split: Sendable, Equatable {
   public func csv(_ dataset: Dataset) -> String {
     let validating = Set(validation)
     return "ID,split\n"
-      + dataset.patients.indices.map { index in
+      + (training + validation).sorted().map { index in
         CSV.line([dataset.patients[index].id, validating.contains(index) ? "validation" : "train"])
       }.joined()
   }

@@ -4,7 +4,7 @@ import Foundation
 /// What fixes the network's shape. Coding keys are those of fixtures and checkpoints.
 public struct Configuration: Codable, Sendable, Equatable {
   /// The kind of residual block.
-  public enum Block: String, Codable, Sendable {
+  public enum Block: String, Codable, Sendable, CaseIterable {
     case basic
     case bottleneck
     /// Output channels per plane.

@@ -14,10 +14,14 @@ public struct Predictor {
     (self.replica, self.communicator, self.workers) = (replica, communicator, workers)
   }
 
-  /// The probabilities [N,K] of `patients` (places in `dataset`), on every rank. `progress` hears of pairs done on this rank.
-  public func probabilities(_ dataset: Dataset, _ patients: [Int], progress: (Int, Int) -> Void = { _, _ in }) throws
-    -> [Float]
-  {
+  /// To be called after the replica's variables changed.
+  func variablesChanged() { replica.variablesChanged() }
+
+  /// The probabilities [N,K] of `patients` (places in `dataset`), on every rank. One that is not a number ends the run, naming
+  /// the patient and `source`, where the weights come from. `progress` hears of pairs done on this rank.
+  public func probabilities(
+    _ dataset: Dataset, _ patients: [Int], with source: String, progress: (Int, Int) -> Void = { _, _ in }
+  ) throws -> [Float] {
     let (rank, ranks, size) = (communicator.rank, communicator.size, Self.batch)
     let count = (patients.count + size - 1) / size
     let own = Array(stride(from: rank, to: count, by: ranks))
@@ -36,7 +40,8 @@ public struct Predictor {
         let program = try replica.inference(pairs: batch.examples.count)
         program.fill("images") { batch.normalise(into: $0) }
         program.run()
-        result += program.output("logits")?.values.map { Float(1 / (1 + exp(-Double($0)))) } ?? []
+        let logits = program.output("logits")?.values ?? []
+        result += logits.map { $0.isFinite ? Float(1 / (1 + exp(-Double($0)))) : .nan }
         done += batch.examples.count
         progress(done, own.count * size)
       }
@@ -53,6 +58,11 @@ public struct Predictor {
       let rank = index % ranks
       result += all[rank][taken[rank]..<taken[rank] + values]
       taken[rank] += values
+    }
+    if let place = result.firstIndex(where: \.isNaN) {
+      let (patient, label) = (dataset.patients[patients[place / labels]].id, dataset.labels[place % labels])
+      throw Agreed(
+        failure: Failure(.run, "patient \(patient): the probability of \(label) is not a number with \(source)"))
     }
     return result
   }

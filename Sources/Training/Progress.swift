@@ -4,7 +4,9 @@ import Foundation
 public final class Progress {
   private let isSpeaking: Bool
   private let isTerminal = isatty(2) == 1
-  private let log: ((String) -> Void)?
+  private var log: ((String) -> Void)?
+  /// Lines said before there was a log.
+  private var early: [String] = []
   private var started = Date()
   private var spoken = Date.distantPast
   private var (first, total) = (0, 0)
@@ -13,15 +15,21 @@ public final class Progress {
   /// Seconds between plain lines.
   private static let interval = 10.0
 
-  /// `log` hears every full line.
-  public init(isSpeaking: Bool, log: ((String) -> Void)? = nil) { (self.isSpeaking, self.log) = (isSpeaking, log) }
+  /// A talker; `isSpeaking`: whether this rank is the one that talks.
+  public init(isSpeaking: Bool) { self.isSpeaking = isSpeaking }
+
+  /// From now on `log` hears every full line, those said before first.
+  public func write(to log: @escaping (String) -> Void) {
+    early.forEach(log)
+    (early, self.log) = ([], log)
+  }
 
   /// A full line.
   public func say(_ line: String) {
     guard isSpeaking else { return }
     put((isLineOpen ? "\r\u{1B}[K" : "") + line + "\n")
     isLineOpen = false
-    log?(line)
+    if let log { log(line) } else { early.append(line) }
   }
 
   private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }

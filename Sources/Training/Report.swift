@@ -50,6 +50,16 @@ public struct Report {
     return result
   }
 
+  /// `metrics.json`: this report, of the weights that evaluation uses, and beside it that of the raw ones where those are
+  /// averaged.
+  public func metrics(raw: Report?, step: Int) -> [String: Any] {
+    var result = object
+    result["step"] = step
+    result["weights"] = raw == nil ? "model" : "ema"
+    if let raw { result["model"] = raw.object }
+    return result
+  }
+
   /// Cohen's kappa.
   public var kappa: Double? { evaluation.measures().first { $0.key == "kappa" }?.value }
 

@@ -5,37 +5,84 @@ public final class RunDirectory {
   /// The folder.
   public let path: String
   private let lock: Int32
+  /// The checkpoints in it.
+  package let checkpoints: CheckpointStore
+  /// The folders that this object made, outermost first.
+  private let made: [String]
 
-  /// Makes or reopens a run's folder. Refused: a folder that holds another run (unless `resumes`), one that is in use, one
-  /// that cannot be written.
-  public init(_ path: String, resumes: Bool) throws {
-    self.path = path
-    let isRun = FileManager.default.fileExists(atPath: "\(path)/config.yaml")
-    if resumes, !isRun { throw Failure(.missing, "\(path): no run to resume (config.yaml is missing)") }
-    if isRun, !resumes {
-      throw Failure(
-        .output, "\(path): holds another run", hint: "continue it with --resume, or choose another --output")
-    }
-    do {
-      try FileManager.default.createDirectory(atPath: "\(path)/checkpoints", withIntermediateDirectories: true)
-    } catch {
-      throw Failure(.output, "\(path): cannot be made or written to")
-    }
-    lock = open("\(path)/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard lock >= 0 else { throw Failure.system("write", path, kind: .output) }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
-      throw Failure(.output, "\(path): in use by another process")
-    }
-    // Checked again under the lock: another process may have begun and ended meanwhile.
-    if !resumes, FileManager.default.fileExists(atPath: "\(path)/config.yaml") {
-      close(lock)
+  /// Whether `path` holds a run: its options, or checkpoints.
+  private static func isRun(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: "\(path)/config.yaml")
+      || !CheckpointStore(folder: "\(path)/checkpoints").entries().isEmpty
+  }
+
+  /// Refuses a folder that holds another run.
+  public static func refuseRun(_ path: String) throws {
+    if isRun(path) {
       throw Failure(
         .output, "\(path): holds another run", hint: "continue it with --resume, or choose another --output")
     }
   }
 
+  /// Makes or reopens a run's folder. Refused: a folder that holds another run (unless `resumes`), one that is in use, one
+  /// that cannot be written. `warn` hears of what the file system cannot do.
+  public init(_ path: String, resumes: Bool, warn: @escaping (String) -> Void) throws {
+    self.path = path
+    checkpoints = CheckpointStore(folder: "\(path)/checkpoints", warn: warn)
+    if resumes {
+      guard Self.isRun(path) else {
+        throw Failure(.missing, "\(path): no run to resume (neither config.yaml nor a checkpoint is there)")
+      }
+    } else {
+      try Self.refuseRun(path)
+    }
+    var (made, folder) = ([String](), checkpoints.folder)
+    while folder != "/", !folder.isEmpty, !FileManager.default.fileExists(atPath: folder) {
+      made.insert(folder, at: 0)
+      folder = URL(fileURLWithPath: folder).deletingLastPathComponent().path
+    }
+    self.made = made
+    do {
+      try FileManager.default.createDirectory(atPath: checkpoints.folder, withIntermediateDirectories: true)
+    } catch {
+      Self.remove(made)
+      throw Failure(.output, "\(path): cannot be made or written to")
+    }
+    lock = open("\(path)/.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    guard lock >= 0 else {
+      let failure = Failure.system("write", path, kind: .output)
+      Self.remove(made)
+      throw failure
+    }
+    if flock(lock, LOCK_EX | LOCK_NB) != 0 {
+      guard [ENOSYS, ENOLCK, EOPNOTSUPP, EINVAL].contains(errno) else {
+        close(lock)
+        throw Failure(.output, "\(path): in use by another process")
+      }
+      warn("\(path): the file system knows no locks; see that no other process uses this folder")
+    }
+    // Checked again under the lock: another process may have begun and ended meanwhile.
+    if !resumes {
+      do { try Self.refuseRun(path) } catch {
+        close(lock)
+        throw error
+      }
+    }
+  }
+
   deinit { close(lock) }
+
+  /// Removes what the start of a run made and a failure made useless.
+  public func abandon() {
+    for name in ["config.yaml", "environment.json", "split.csv", "log.txt", "metrics.jsonl"] where !made.isEmpty {
+      unlink("\(path)/\(name)")
+    }
+    if made.contains(path) { unlink("\(path)/.lock") }
+    Self.remove(made)
+  }
+
+  /// Removes folders that are empty, innermost first.
+  private static func remove(_ folders: [String]) { for folder in folders.reversed() { rmdir(folder) } }
 
   /// Writes a file whole or not at all.
   public func write(_ name: String, _ data: Data) throws { try Self.write("\(path)/\(name)", data) }
@@ -64,15 +111,23 @@ public final class RunDirectory {
     }
   }
 
+  /// The lines of `metrics.jsonl` as objects; one that a kill cut short is left out.
+  private var metrics: [(line: Substring, object: [String: Any])] {
+    let text = FileManager.default.contents(atPath: "\(path)/metrics.jsonl").map { String(decoding: $0, as: UTF8.self) }
+    return (text ?? "").split(separator: "\n").compactMap { line in
+      (try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]).map { (line, $0) }
+    }
+  }
+
+  /// Kappa of the evaluation after step `step`; nil where there was none yet.
+  func evaluatedKappa(at step: Int) -> Double? {
+    let line = metrics.last { $0.object["evaluation"] as? Bool == true && $0.object["step"] as? Int == step }
+    return line.map { $0.object["kappa"] as? Double ?? -1 }
+  }
+
   /// Keeps the lines of `metrics.jsonl` up to step `step`, so that a resumed run does not tell a step twice.
   public func rewindMetrics(to step: Int) throws {
-    let file = "\(path)/metrics.jsonl"
-    let lines = (FileManager.default.contents(atPath: file).map { String(decoding: $0, as: UTF8.self) } ?? "")
-      .split(separator: "\n")
-    let kept = lines.filter { line in
-      let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-      return (object?["step"] as? Int).map { $0 <= step } ?? false
-    }
+    let kept = metrics.filter { ($0.object["step"] as? Int).map { $0 <= step } ?? false }.map(\.line)
     try write("metrics.jsonl", Data(kept.map { $0 + "\n" }.joined().utf8))
   }
 

@@ -16,7 +16,7 @@ struct Doctor: ParsableCommand {
   }
 
   func run() throws {
-    let communicator = try Job.join()
+    let communicator = try Job.communicator()
     let affinity = Self.processors
     let places = try communicator.allGather(
       Data("\(communicator.host) \(affinity.map(String.init).joined(separator: ","))".utf8)

@@ -27,7 +27,7 @@ struct Evaluate: ParsableCommand {
   @Flag(help: "Print metrics.json on standard output.") var json = false
 
   func run() throws {
-    let communicator = try Job.join()
+    let communicator = try Job.communicator()
     let (opened, dataset, chosen) = try communicator.together {
       let opened = try TrainedModel(checkpoint, threads: threads)
       var source = Dataset.Source(folder: data)
@@ -35,74 +35,43 @@ struct Evaluate: ParsableCommand {
       let dataset = try Dataset(source)
       return (opened, dataset, try choose(dataset, opened.state))
     }
+    try communicator.requireSame(opened.facts.merging(dataset.facts(of: chosen)) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
     progress.say(dataset.summary)
-    let averaged = opened.hasAverage
     let predictor = Predictor(opened.replica, communicator, workers: workers)
-    func report() throws -> Report {
-      Report(
+    let reports = try opened.weights.map { weights in
+      try communicator.together { try opened.load(weights) }
+      return Report(
         chosen.map { dataset.patients[$0] }, labels: dataset.labels,
-        probabilities: try predictor.probabilities(dataset, chosen), seed: opened.state.seed)
+        probabilities: try predictor.probabilities(dataset, chosen, with: "\(opened.path)/\(weights)"),
+        seed: opened.state.options.seed)
     }
-    let raw = try report()
-    if averaged { try communicator.together { try opened.loadAverage() } }
-    let best = averaged ? try report() : raw
     _ = try communicator.onFirst {
-      let object = Trainer.metrics(best, raw: averaged ? raw : nil, step: opened.state.step)
+      let object = reports[0].metrics(raw: reports.count > 1 ? reports[1] : nil, step: opened.state.step)
       let text = try Training.json(object, indented: true)
-      progress.say(best.table)
+      progress.say(reports[0].table)
       if let output {
         do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
           throw Failure(.output, "\(output): cannot be made or written to")
         }
         try RunDirectory.write("\(output)/metrics.json", text)
-        try RunDirectory.write("\(output)/predictions.csv", Data(best.csv.utf8))
+        try RunDirectory.write("\(output)/predictions.csv", Data(reports[0].csv.utf8))
       }
       if json { print(String(decoding: text, as: UTF8.self)) }
     }
   }
 
   private func choose(_ dataset: Dataset, _ state: State) throws -> [Int] {
-    let validating = Set(state.validation)
+    let validating = Set(state.validation.keys)
+    let isOfRun = !validating.isEmpty && (try? Split(dataset, of: state)) != nil
     let all = Array(dataset.patients.indices)
     let chosen: [Int]
-    switch patients ?? (dataset.fingerprint == state.dataFingerprint && !validating.isEmpty ? .validation : .all) {
+    switch patients ?? (isOfRun ? .validation : .all) {
     case .all: chosen = all
     case .validation: chosen = all.filter { validating.contains(dataset.patients[$0].id) }
     case .train: chosen = all.filter { !validating.contains(dataset.patients[$0].id) }
     }
     guard !chosen.isEmpty else { throw Failure(.data, "\(dataset.annotations): none of these patients was asked for") }
     return chosen
-  }
-}
-
-/// A replica with a checkpoint's weights.
-struct TrainedModel {
-  let replica: Replica
-  let state: State
-  private let checkpoint: Checkpoint
-
-  init(_ path: String, threads: Int) throws {
-    guard (1...1024).contains(threads) else { throw Failure(.usage, "--threads is \(threads), expected 1 to 1024") }
-    checkpoint = try Checkpoint(path)
-    state = checkpoint.state
-    let network = try DMSNet(state.configuration)
-    replica = try Replica(
-      network, height: state.options.height, width: state.options.imageWidth, threads: threads, seed: nil, trains: false
-    )
-    try load("model.safetensors")
-  }
-
-  /// Whether the run kept an average of the weights.
-  var hasAverage: Bool { state.files["ema.safetensors"] != nil }
-
-  /// The averaged weights take the place of the last ones.
-  func loadAverage() throws { try load("ema.safetensors") }
-
-  private func load(_ name: String) throws {
-    guard let file = try checkpoint.file(name) else { throw Failure(.data, "\(checkpoint.path)/\(name): missing") }
-    let report = try replica.variables.load(file)
-    if let missing = report.missing.first { throw Failure(.data, "\(file.path): tensor \(missing) is missing") }
-    replica.variablesChanged()
   }
 }

@@ -10,57 +10,76 @@ struct Main: ParsableCommand {
     version: Environment.version,
     subcommands: [Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Benchmark.self, Doctor.self])
 
-  /// Runs the command. Every failure becomes one line and an exit code; where all ranks know of it, rank 0 alone speaks.
+  /// What the command line asks for.
+  private enum Request {
+    case command(any ParsableCommand)
+    /// Help or the version.
+    case text(String)
+  }
+
+  /// Runs the command. Every error of every type becomes one line and an exit code: where all ranks know of it, rank 0 speaks;
+  /// where only this rank does, it speaks and ends the others.
   static func main() {
     do {
       Processor.mend()
-      if Library.isInstructionSetUnavailable {
-        throw Failure(.usage, "DMSNET_ISA names no instruction set of this processor", hint: "avx512, avx2 or portable")
+      // The job is joined before anything can fail, so that no rank waits for one that has gone.
+      let communicator = try Job.join()
+      switch try communicator.together(request) {
+      case .command(var command): try command.run()
+      case .text(let text): if communicator.rank == 0 { print(text) }
       }
-      var command = try parseAsRoot(ConfigurationFile.expand(Array(CommandLine.arguments.dropFirst())))
-      try command.run()
-      Job.communicator?.close()
+      communicator.close()
     } catch let agreed as Agreed {
-      finish(agreed.failure, speaks: Job.communicator?.rank ?? 0 == 0)
-    } catch let failure as Failure {
-      guard let communicator = Job.communicator, communicator.size > 1 else { finish(failure, speaks: isFirstRank) }
-      // The other ranks do not know yet: they are ended.
+      if Job.joined?.rank ?? 0 == 0 { say(agreed.failure) }
+      finish(agreed.failure.kind)
+    } catch {
+      let failure = Failure(error)
+      guard let communicator = Job.joined, communicator.size > 1 else {
+        say(failure)
+        finish(failure.kind)
+      }
       say(Failure(failure.kind, communicator.place + failure.message, hint: failure.hint))
       communicator.abort(failure.kind.rawValue)
-    } catch {
-      let code = exitCode(for: error)
-      if code == .success { exit(withError: error) }
-      finish(Failure(.usage, message(for: error)), speaks: isFirstRank)
     }
   }
 
-  /// Whether this process is the launcher's rank 0, or was not launched; for errors before MPI is there.
-  private static var isFirstRank: Bool {
-    let environment = ProcessInfo.processInfo.environment
-    return ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].compactMap { environment[$0] }.first.map { $0 == "0" }
-      ?? true
+  private static func request() throws -> Request {
+    if Library.isInstructionSetUnavailable {
+      throw Failure(.usage, "DMSNET_ISA names no instruction set of this processor", hint: "avx512, avx2 or portable")
+    }
+    do {
+      return .command(try parseAsRoot())
+    } catch {
+      let text = fullMessage(for: error)
+      if exitCode(for: error) == .success { return .text(text) }
+      throw Failure(.usage, message(for: error))
+    }
   }
 
   private static func say(_ failure: Failure) {
     FileHandle.standardError.write(Data("dmsnet: error: \(failure)\n".utf8))
   }
 
-  private static func finish(_ failure: Failure, speaks: Bool) -> Never {
-    if speaks { say(failure) }
-    Job.communicator?.close()
-    Foundation.exit(failure.kind.rawValue)
+  private static func finish(_ kind: Failure.Kind) -> Never {
+    // Whoever leaves first with an error code has the launcher end the others: all meet before.
+    try? Job.joined?.barrier()
+    Job.joined?.close()
+    Foundation.exit(kind.rawValue)
   }
 }
 
 /// The MPI job this process is part of.
 enum Job {
   // Unsafe but sound: set once by the main thread, which alone reads it.
-  nonisolated(unsafe) private(set) static var communicator: (any Communicator)?
+  nonisolated(unsafe) private(set) static var joined: (any Communicator)?
 
   /// Joins the job.
   static func join() throws -> any Communicator {
-    let joined = try MPI.open()
-    communicator = joined
-    return joined
+    let communicator = try MPI.open()
+    joined = communicator
+    return communicator
   }
+
+  /// The job, which was joined before any command runs.
+  static func communicator() throws -> any Communicator { try joined ?? join() }
 }

@@ -16,12 +16,14 @@ struct Predict: ParsableCommand {
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
-    let communicator = try Job.join()
+    let communicator = try Job.communicator()
     let (model, dataset) = try communicator.together { (try TrainedModel(checkpoint, threads: threads), try pairs()) }
-    if model.hasAverage { try communicator.together { try model.loadAverage() } }
-    let labels = dataset.labels
+    let (labels, all) = (dataset.labels, Array(dataset.patients.indices))
+    try communicator.requireSame(model.facts.merging(dataset.facts(of: all)) { $1 }, .data)
+    let weights = model.weights[0]
+    try communicator.together { try model.load(weights) }
     let values = try Predictor(model.replica, communicator, workers: 1)
-      .probabilities(dataset, Array(dataset.patients.indices))
+      .probabilities(dataset, all, with: "\(model.path)/\(weights)")
     _ = try communicator.onFirst {
       let rows = dataset.patients.enumerated().map { index, patient in
         (

@@ -80,8 +80,8 @@ struct ErrorTests {
   @Test func unknownOption() throws { try expect(64, "Unknown option '--nonsense'", ["--nonsense"]) }
 
   @Test func valuesOutOfRange() throws {
-    try expect(64, "--batch is 0, expected at least 1", ["--batch", "0"])
-    try expect(64, "'many' is invalid for '--epochs", ["--epochs", "many"])
+    try expect(64, "--batch is 0, expected 1 to 65536", ["--batch", "0"])
+    try expect(64, "'many' is invalid for '--epochs'", ["--epochs", "many"])
   }
 
   @Test func unknownKey() throws {
@@ -121,7 +121,7 @@ struct ErrorTests {
     #expect(other.code == 73 && other.errorLines.first?.contains("holds another run") == true)
     let deep = try Command.run(arguments + ["--resume", "--depth", "34"], ranks: 2)
     #expect(
-      deep.code == 65 && deep.errorLines.first?.contains("is of depth 18, the run of depth 34") == true,
+      deep.code == 64 && deep.errorLines.first?.contains("--depth is 34, the run's is 18") == true,
       "\(deep.errors)")
   }
 

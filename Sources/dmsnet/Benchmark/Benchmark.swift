@@ -29,8 +29,7 @@ struct BenchmarkOptions: ParsableArguments {
 
   /// A replica of the network, with something in its running statistics.
   func replica(trains: Bool) throws -> Replica {
-    var options = Options()
-    options.depth = depth
+    let options = try Options(["depth": ["\(depth)"]])
     return try Replica(
       options.network(labels: 8), height: size, width: size, threads: threads, seed: 1, trains: trains,
       recomputes: recompute)

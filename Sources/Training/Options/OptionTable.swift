@@ -1,0 +1,153 @@
+import Foundation
+
+/// Every option of a training run, in the order of the help: its name, its help, its default, its limit and its rules. To add one,
+/// add it here.
+package struct OptionTable: Sendable {
+  package let data = TrainOption(
+    "data", "Folder of the data set: one table (*.xlsx before *.csv) and images below it.",
+    "", onResume: .mayChange, mayDifferByRank: true, isPath: true)
+  package let annotations = TrainOption(
+    "annotations", "The table, where the folder does not tell.",
+    String?.none, onResume: .mayChange, mayDifferByRank: true, isPath: true)
+  package let images = TrainOption(
+    "images", "The folder of images, where the data folder holds several.",
+    String?.none, onResume: .mayChange, mayDifferByRank: true, isPath: true)
+  package let strict = TrainOption(
+    "strict", "Rows without images are an error.",
+    false, onResume: .mayChange)
+  package let output = TrainOption(
+    "output", "Folder of the run.",
+    "", onResume: .mayChange, isPath: true)
+  package let validation = TrainOption(
+    "validation", "Share of patients that validate.",
+    0.2, .below(0..<1))
+  package let split = TrainOption(
+    "split", "CSV of ID,split (train or validation) instead of --validation.",
+    String?.none, mayDifferByRank: true, isPath: true)
+
+  package let depth = TrainOption(
+    "depth", "ResNet depth.",
+    18, Limit(text: "18, 34, 50, 101 or 152") { Configuration.depths.contains($0) })
+  package let block = TrainOption(
+    "block", "Kind of block, with --blocks.",
+    Configuration.Block.bottleneck)
+  package let blocks = TrainOption(
+    "blocks", "Blocks of the four stages, instead of --depth.",
+    [Int](),
+    Limit(text: "four numbers of 1 to 1000") { [0, 4].contains($0.count) && $0.allSatisfy((1...1000).contains) })
+  package let stem = TrainOption(
+    "stem", "The trunk's first channel count.",
+    64, .range(1...1024))
+  package let width = TrainOption(
+    "width", "Channels after the trunk.",
+    256, .range(4...16384))
+  package let embedding = TrainOption(
+    "embedding", "Length of an eye's embedding.",
+    128, .range(1...16384))
+  package let heads = TrainOption(
+    "heads", "Attention heads.",
+    4, .range(1...1024))
+  package let bins = TrainOption(
+    "bins", "Grid sizes of OSIM's pools.",
+    [1, 2, 3, 6], .each(.range(1...64), count: 1...16))
+  package let dropout = TrainOption(
+    "dropout", "Probability with which a feature is dropped.",
+    Float(0.2), .below(0..<1))
+  package let without = TrainOption(
+    "without", "Modules left out: osim, casfm, ccam, ciam.",
+    [Configuration.Module](), Limit(text: "each at most once") { Set($0).count == $0.count })
+  package let size = TrainOption(
+    "size", "Pixels: a side, or HEIGHTxWIDTH.",
+    ImageSize(224), Limit(text: "64 to 4096") { [$0.height, $0.width].allSatisfy((64...4096).contains) })
+  package let pretrained = TrainOption(
+    "pretrained", "Trunk weights (safetensors, torchvision's names) to start from.",
+    String?.none, mayDifferByRank: true, isPath: true)
+
+  package let batch = TrainOption(
+    "batch", "Pairs of a step, over all ranks.",
+    16, .range(1...65536))
+  package let accumulate = TrainOption(
+    "accumulate", "Parts in which a rank works through its share of a step.",
+    1, .range(1...65536))
+  package let epochs = TrainOption(
+    "epochs", "Epochs.",
+    10, .range(1...1_000_000), onResume: .mayChange)
+  package let seed = TrainOption(
+    "seed", "Seed of everything random.",
+    UInt64(0))
+  package let threads = TrainOption(
+    "threads", "Threads of a rank.",
+    1, .range(1...1024), onResume: .mayChange, mayDifferByRank: true)
+  package let workers = TrainOption(
+    "workers", "Threads that decode photographs.",
+    1, .range(1...1024), onResume: .mayChange, mayDifferByRank: true)
+  package let recompute = TrainOption(
+    "recompute", "Save memory: rebuild most block sums in the backward pass.",
+    false, onResume: .mayChange)
+  package let dropLast = TrainOption(
+    "drop-last", "Leave out the last, short step of an epoch.",
+    false)
+  package let flip = TrainOption(
+    "flip", "Probability of mirroring a pair.",
+    Float(0.5), .range(0...1))
+
+  package let optimizer = TrainOption(
+    "optimizer", "How weights move.",
+    Options.OptimizerKind.adamw)
+  package let learningRate = TrainOption(
+    "learning-rate", "Highest learning rate.",
+    Float(3e-4), .above(0, to: 1e30))
+  package let momentum = TrainOption(
+    "momentum", "Momentum of sgd.",
+    Float(0.9), .below(0..<1))
+  package let weightDecay = TrainOption(
+    "weight-decay", "Weight decay.",
+    Float(0.05), .range(0...1000))
+  package let decayAll = TrainOption(
+    "decay-all", "Decay norms and biases too.",
+    false)
+  package let schedule = TrainOption(
+    "schedule", "Learning rate after warmup.",
+    Options.ScheduleKind.cosine)
+  package let warmup = TrainOption(
+    "warmup", "Steps of linear warmup.",
+    100, .range(0...1_000_000_000))
+  package let clip = TrainOption(
+    "clip", "Largest norm of the gradients.",
+    Float(5), .range(0...1e30, off: "off"))
+  package let smoothing = TrainOption(
+    "smoothing", "Label smoothing.",
+    Float(0), .below(0..<1))
+  package let positive = TrainOption(
+    "positive", "Weight of each label's positives.",
+    [Float](),
+    Limit(text: "\(Keywords.labels.count) numbers above 0, up to 1000") { weights in
+      [0, Keywords.labels.count].contains(weights.count) && weights.allSatisfy { $0 > 0 && $0 <= 1000 }
+    })
+  package let ema = TrainOption(
+    "ema", "Decay of the weights' moving average.",
+    Float(0), .below(0..<1, off: "off"))
+
+  package let checkpointEvery = TrainOption(
+    "checkpoint-every", "Steps between checkpoints.",
+    0, .range(0...1_000_000_000, off: "every epoch"), onResume: .mayChange)
+  package let keep = TrainOption(
+    "keep", "Checkpoints kept beside the best.",
+    3, .range(1...1_000_000), onResume: .mayChange)
+  package let onNonfinite = TrainOption(
+    "on-nonfinite", "When a loss or gradient is not finite.",
+    Options.NonfiniteRule.stop)
+
+  /// The table.
+  static let shared = OptionTable()
+
+  /// All options, in order.
+  package static let all: [any DeclaredOption] = Mirror(reflecting: shared).children.compactMap {
+    $0.value as? any DeclaredOption
+  }
+
+  private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+
+  /// The option `name`.
+  package static func option(_ name: String) -> (any DeclaredOption)? { byName[name] }
+}

@@ -1,0 +1,104 @@
+@_exported import Communication
+import Foundation
+@_exported import Fundus
+@_exported import Metrics
+@_exported import Models
+
+/// The values of all options of a training run, each by its name in `OptionTable`: `options.learningRate`.
+@dynamicMemberLookup
+package struct Options: Sendable, Equatable {
+  /// How weights move.
+  package enum OptimizerKind: String, OptionValue, CaseIterable {
+    case sgd
+    case adamw
+  }
+
+  /// How the learning rate falls after warmup.
+  package enum ScheduleKind: String, OptionValue, CaseIterable {
+    case cosine
+    case constant
+  }
+
+  /// What a loss or gradient that is not finite does.
+  package enum NonfiniteRule: String, OptionValue, CaseIterable {
+    case stop
+    case skip
+  }
+
+  private var values: [String: any OptionValue] = [:]
+
+  /// The defaults.
+  package init() {}
+
+  /// The defaults, but for what `given` says of options by name.
+  package init(_ given: [String: [String]]) throws { try take(given) }
+
+  /// Takes values as texts, by name.
+  package mutating func take(_ given: [String: [String]]) throws {
+    for (name, texts) in given.sorted(by: { $0.key < $1.key }) {
+      guard let option = OptionTable.option(name) else { throw Failure(.usage, "unknown option --\(name)") }
+      values[name] = try option.read(texts)
+    }
+  }
+
+  /// The value of an option.
+  package subscript<Value>(dynamicMember path: KeyPath<OptionTable, TrainOption<Value>>) -> Value {
+    let option = OptionTable.shared[keyPath: path]
+    return values[option.name] as? Value ?? option.initial
+  }
+
+  /// The value of an option as text; empty where it has none.
+  package func texts(_ option: any DeclaredOption) -> [String] { values[option.name]?.texts ?? option.defaultTexts }
+
+  /// All values by name, also defaults; what has none is left out.
+  package var texts: [String: [String]] {
+    let all = OptionTable.all.map { ($0.name, texts($0), $0.shape) }
+    return Dictionary(uniqueKeysWithValues: all.filter { !$0.1.isEmpty || $0.2 == .list }.map { ($0.0, $0.1) })
+  }
+
+  /// Equal where all values are.
+  package static func == (a: Options, b: Options) -> Bool { a.texts == b.texts }
+
+  /// The network these options describe.
+  package func network(labels: Int) throws -> DMSNet {
+    var configuration: Configuration
+    if self.blocks.isEmpty {
+      configuration = try Configuration(depth: self.depth)
+    } else {
+      configuration = Configuration()
+      (configuration.block, configuration.blocks) = (self.block, self.blocks)
+    }
+    configuration.stem = self.stem
+    configuration.width = self.width
+    configuration.embedding = self.embedding
+    configuration.heads = self.heads
+    configuration.bins = self.bins
+    configuration.dropout = self.dropout
+    configuration.without = Configuration.Module.allCases.filter(self.without.contains)
+    configuration.labels = labels
+    var loss = LossWeights()
+    loss.smoothing = self.smoothing
+    loss.positive = self.positive
+    return try DMSNet(configuration, loss: loss)
+  }
+
+  /// The data set these options describe.
+  package func dataset() throws -> Dataset {
+    var source = Dataset.Source(folder: self.data)
+    (source.annotations, source.images, source.isStrict) = (self.annotations, self.images, self.strict)
+    return try Dataset(source)
+  }
+}
+
+extension Options: Codable {
+  /// Reads texts by name, within their limits.
+  package init(from decoder: any Decoder) throws {
+    try self.init(decoder.singleValueContainer().decode([String: [String]].self))
+  }
+
+  /// Writes texts by name.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(texts)
+  }
+}

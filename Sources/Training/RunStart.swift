@@ -1,0 +1,184 @@
+import Foundation
+
+/// What a run begins or goes on with, agreed on by all ranks before a file is touched.
+package struct RunStart {
+  /// The run's options; where ranks may differ, this rank's.
+  package let options: Options
+  /// The data set.
+  package let dataset: Dataset
+  /// Who trains and who validates.
+  package let split: Split
+  /// The order of training.
+  package let sampler: Sampler
+  /// Where the run stands.
+  package let state: State
+  /// Whether the run goes on from a checkpoint.
+  package let isResumed: Bool
+  /// On rank 0 of a resumed run, the checkpoint.
+  package let checkpoint: Checkpoint?
+  /// On rank 0 of a resumed run, its folder, locked.
+  private let opened: RunDirectory?
+
+  /// What rank 0 tells the others.
+  private struct Plan: Codable {
+    let options: Options
+    let state: State?
+    /// What a resumed run does otherwise than before, for people.
+    let changes: [String]
+  }
+
+  /// Agrees on options, data and the place to go on from. `given`: options as texts by name, as this rank was told.
+  package init(
+    _ given: [String: [String]], resumes: Bool, _ communicator: any Communicator, _ progress: Progress
+  ) throws {
+    try communicator.requireSame(Self.program(given, resumes: resumes), .usage)
+    let rankZero = try communicator.onFirst { try Self.plan(given, resumes: resumes, progress) } ?? nil
+    let told = try communicator.broadcast(
+      rankZero.map { String(decoding: try JSONEncoder().encode($0.plan), as: UTF8.self) })
+    let plan = try JSONDecoder().decode(Plan.self, from: Data(told.utf8))
+    (checkpoint, opened) = (rankZero?.checkpoint, rankZero?.run)
+
+    var options = plan.options
+    let (dataset, split) = try communicator.together {
+      try options.take(given.filter { OptionTable.option($0.key)?.mayDifferByRank == true })
+      guard !options.data.isEmpty else { throw Failure(.usage, "--data DIR is missing") }
+      let dataset = try options.dataset()
+      if let state = plan.state { return (dataset, try Split(dataset, of: state)) }
+      let split =
+        try options.split.map { try Split(dataset, file: $0) }
+        ?? Split(dataset, validation: options.validation, seed: options.seed)
+      return (dataset, split)
+    }
+    try communicator.requireSame(dataset.facts(of: split.training + split.validation), .data)
+    (self.options, self.dataset, self.split) = (options, dataset, split)
+    sampler = Sampler(patients: split.training, batch: options.batch, seed: options.seed, dropLast: options.dropLast)
+    isResumed = plan.state != nil
+    let (sampler, ranks) = (sampler, communicator.size)
+    state = try communicator.together {
+      try Self.requireSteps(sampler, ranks: ranks)
+      let network = try options.network(labels: dataset.labels.count)
+      if communicator.rank == 0, plan.state == nil, let path = options.pretrained { try Weights.check(path, network) }
+      guard var state = plan.state else {
+        return State(options, network.configuration, split, of: dataset)
+      }
+      guard state.step == state.epoch * sampler.stepsPerEpoch + state.position, state.position < sampler.stepsPerEpoch
+      else {
+        throw Failure(
+          .data,
+          "\(rankZero?.checkpoint?.path ?? "checkpoint")/state.json: step \(state.step) does not fit epoch \(state.epoch) and position \(state.position)"
+        )
+      }
+      state.options = options
+      return state
+    }
+    try Self.inspect(dataset, split.training + split.validation, communicator)
+    progress.say(dataset.summary)
+    let unknown = dataset.patients.count - split.training.count - split.validation.count
+    if unknown > 0 { progress.say("\(unknown) patients are not of this run and stay out") }
+    progress.say("\(split.training.count) patients train, \(split.validation.count) validate")
+    plan.changes.forEach(progress.say)
+    if isResumed {
+      let isDone = state.epoch >= options.epochs && !state.isEvaluationDue
+      progress.say(
+        isDone
+          ? "all \(options.epochs) epochs are done; --epochs asks for more"
+          : "goes on from step \(state.step) of \(sampler.stepsPerEpoch * options.epochs)")
+    } else if resumes {
+      progress.say("begins anew: the run was stopped before its first checkpoint")
+    }
+  }
+
+  /// What must be the same on every rank before anything is read: the program, and what it was told.
+  private static func program(_ given: [String: [String]], resumes: Bool) -> [String: String] {
+    var facts = ["program's version": Environment.version, "--resume": resumes ? "given" : "not given"]
+    if let bytes = try? Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .mappedIfSafe) {
+      var checksum = Checksum()
+      bytes.withUnsafeBytes { checksum.add($0) }
+      facts["program's checksum"] = String(checksum.value, radix: 16)
+    }
+    for (name, texts) in given where OptionTable.option(name)?.mayDifferByRank == false {
+      facts["--\(name)"] = texts.joined(separator: " ")
+    }
+    return facts
+  }
+
+  /// The options and the checkpoint to go on from, on rank 0. A refusal leaves every file as it was.
+  private static func plan(_ given: [String: [String]], resumes: Bool, _ progress: Progress) throws -> (
+    plan: Plan, run: RunDirectory?, checkpoint: Checkpoint?
+  ) {
+    let wanted = try Options(given)
+    guard !wanted.output.isEmpty else { throw Failure(.usage, "--output DIR is missing") }
+    guard resumes else {
+      try RunDirectory.refuseRun(wanted.output)
+      return (Plan(options: wanted, state: nil, changes: []), nil, nil)
+    }
+    let run = try RunDirectory(wanted.output, resumes: true) { progress.say($0) }
+    let checkpoint = try run.checkpoints.newest()
+    let before = try checkpoint?.state.options ?? Options(ConfigurationFile.read("\(run.path)/config.yaml"))
+    let (options, changes) = try before.resumed(given)
+    var state = checkpoint?.state
+    // An epoch's checkpoint is written before its evaluation, which may be done all the same.
+    if let step = state?.step, let kappa = run.evaluatedKappa(at: step) { state?.finishEvaluation(kappa: kappa) }
+    return (Plan(options: options, state: state, changes: changes), run, checkpoint)
+  }
+
+  private static func requireSteps(_ sampler: Sampler, ranks: Int) throws {
+    let pairs = min(sampler.batch, sampler.patients.count)
+    guard pairs > 0 else { throw Failure(.usage, "no patient is left to train on") }
+    guard pairs >= ranks else { throw Failure(.usage, "\(ranks) ranks are more than the \(pairs) pairs of a step") }
+    guard sampler.stepsPerEpoch > 0 else {
+      throw Failure(.usage, "--drop-last leaves no step: \(sampler.patients.count) pairs, --batch \(sampler.batch)")
+    }
+  }
+
+  /// Every rank looks at its share of the photographs.
+  private static func inspect(_ dataset: Dataset, _ patients: [Int], _ communicator: any Communicator) throws {
+    let own = stride(from: communicator.rank, to: patients.count, by: communicator.size).map { patients[$0] }
+    try communicator.together { try preflight(dataset, own) }
+  }
+
+  /// Opens the run's folder on rank 0 and writes what the run is; the others get nil. A failed start leaves no folder.
+  package func open(_ communicator: any Communicator, _ progress: Progress) throws -> RunDirectory? {
+    let environment = try Environment.describe(communicator, threads: options.threads)
+    let run = try communicator.onFirst { () throws -> RunDirectory in
+      let run = try opened ?? RunDirectory(options.output, resumes: false) { progress.say($0) }
+      do {
+        try run.begin(self, environment: environment)
+      } catch {
+        run.abandon()
+        throw error
+      }
+      return run
+    }
+    if let run { progress.write { line in try? run.append("log.txt", line) } }
+    return run
+  }
+}
+
+extension RunDirectory {
+  /// Writes what the run is, and brings what it has told so far to where it goes on from.
+  fileprivate func begin(_ start: RunStart, environment: [String: Any]) throws {
+    checkpoints.sweep()
+    try rewindMetrics(to: start.isResumed ? start.state.step : 0)
+    if start.isResumed { checkpoints.mend(last: start.state.step, best: start.state.bestStep) }
+    try write("environment.json", json(environment, indented: true))
+    try write("split.csv", Data(start.split.csv(start.dataset).utf8))
+    try write("config.yaml", Data(ConfigurationFile.yaml(start.options).utf8))
+  }
+}
+
+extension Dataset {
+  /// What ranks compare: labels and photographs of each of `patients`.
+  package func facts(of patients: [Int]) -> [String: String] {
+    var facts = ["number of patients": "\(patients.count)"]
+    for patient in patients.map({ self.patients[$0] }) {
+      facts["labels of patient \(patient.id) and both eyes"] = patient.labelText
+      for (side, path) in [("left", patient.left), ("right", patient.right)] {
+        let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size]) as? Int
+        facts["\(side) photograph of patient \(patient.id)"] =
+          "\(URL(fileURLWithPath: path).lastPathComponent) of \(size.map(String.init) ?? "unknown") bytes"
+      }
+    }
+    return facts
+  }
+}

@@ -1,0 +1,60 @@
+import Foundation
+
+/// What an epoch ends with: the validation patients' measures, the best of which is kept.
+struct Validation {
+  private let patients: [Int]
+  private let dataset: Dataset
+  private let options: Options
+  private let predictor: Predictor
+  private let optimizer: Optimizer
+  private let progress: Progress
+
+  init(_ start: RunStart, _ predictor: Predictor, _ optimizer: Optimizer, _ progress: Progress) {
+    (patients, dataset, options) = (start.split.validation, start.dataset, start.options)
+    (self.predictor, self.optimizer, self.progress) = (predictor, optimizer, progress)
+  }
+
+  /// Evaluates the epoch that `state` has just ended. The best evaluation's files and link are written first and the line in
+  /// `metrics.jsonl` last: a run that is killed in between does it again and ends the same.
+  func evaluate(_ state: inout State, _ run: RunDirectory?) throws {
+    guard !patients.isEmpty else {
+      state.finishEvaluation(kappa: nil)
+      return
+    }
+    predictor.variablesChanged()
+    let source = "\(options.output)/checkpoints/\(CheckpointStore.name(state.step))"
+    let raw = try predictor.probabilities(dataset, patients, with: source + "/model.safetensors")
+    let averaged =
+      options.ema > 0
+      ? try optimizer.withAverage {
+        try predictor.probabilities(dataset, patients, with: source + "/ema.safetensors")
+      } : nil
+    let reports = [averaged, raw].compactMap { values in
+      values.map {
+        Report(patients.map { dataset.patients[$0] }, labels: dataset.labels, probabilities: $0, seed: options.seed)
+      }
+    }
+    // Where kappa is not defined, any evaluation that defines it is better.
+    let isBest = state.finishEvaluation(kappa: reports[0].kappa ?? -1)
+    guard let run else { return }
+    try write(run, reports, state, isBest: isBest)
+    progress.epoch(
+      state.epoch, of: options.epochs, reports[0], isBest: isBest, isLast: state.epoch == options.epochs)
+  }
+
+  private func write(_ run: RunDirectory, _ reports: [Report], _ state: State, isBest: Bool) throws {
+    let object = reports[0].metrics(raw: reports.count > 1 ? reports[1] : nil, step: state.step)
+    if isBest {
+      try run.write("metrics.json", json(object, indented: true))
+      try run.write("predictions.csv", Data(reports[0].csv.utf8))
+      run.checkpoints.linkBest(state.step)
+      run.checkpoints.prune(upTo: state.step, keep: options.keep, best: state.bestStep)
+    }
+    let told = [
+      "step", "kappa", "f1", "auc", "final", "accuracy", "recall", "exact_match", "auc_macro", "f1_positive", "weights",
+    ]
+    var line = object.filter { told.contains($0.key) }
+    (line["epoch"], line["evaluation"]) = (state.epoch, true)
+    try run.append("metrics.jsonl", String(decoding: json(line), as: UTF8.self))
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Training
+
+/// The command line of `train`, read by the table of options.
+struct TrainArguments {
+  /// Options as texts by name: those of `--config FILE`, and over them those of the command line.
+  private(set) var given: [String: [String]] = [:]
+  /// Whether the run in `--output` goes on.
+  private(set) var isResumed = false
+  /// Whether help was asked for.
+  private(set) var asksForHelp = false
+
+  /// Reads `arguments`. A list takes values up to the next option and may be given several times; of a single value the last
+  /// counts; `--flag=false` takes back a flag of the file.
+  init(_ arguments: [String]) throws {
+    var file: String?
+    var onLine: [String: [String]] = [:]
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      guard argument.hasPrefix("--"), argument.count > 2 else {
+        if ["-h", "-help"].contains(argument) { asksForHelp = true; continue }
+        throw Failure(
+          .usage, "unexpected argument '\(argument)'", hint: "options begin with --; see dmsnet train --help")
+      }
+      let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let (name, attached) = (String(parts[0]), parts.count > 1 ? String(parts[1]) : nil)
+      func value() throws -> String {
+        if let attached { return attached }
+        guard let next = rest.first, !next.hasPrefix("--") else {
+          throw Failure(.usage, "Missing value for '--\(name)'")
+        }
+        return String(rest.removeFirst())
+      }
+      switch name {
+      case "help": asksForHelp = true
+      case "resume": isResumed = try Self.flag(name, attached)
+      case "config": file = try value()
+      default:
+        guard let option = OptionTable.option(name) else {
+          throw Failure(.usage, "Unknown option '--\(name)'", hint: Self.nearest(name))
+        }
+        switch option.shape {
+        case .flag: onLine[name] = [try Self.flag(name, attached) ? "true" : "false"]
+        case .single: onLine[name] = [try value()]
+        case .list:
+          onLine[name, default: []].append(try value())
+          while attached == nil, let next = rest.first, !next.hasPrefix("--") {
+            onLine[name]?.append(next)
+            rest.removeFirst()
+          }
+        }
+      }
+    }
+    if asksForHelp { return }
+    if let file { given = try ConfigurationFile.read(file) }
+    given.merge(onLine) { $1 }
+    _ = try Options(given)
+  }
+
+  private static func flag(_ name: String, _ text: String?) throws -> Bool {
+    guard let value = Bool(text ?? "true") else {
+      throw Failure(.usage, "--\(name) is \(text ?? ""), expected true or false")
+    }
+    return value
+  }
+
+  /// The option that `name` may have meant.
+  private static func nearest(_ name: String) -> String? {
+    let names = OptionTable.all.map(\.name) + ["resume", "config"]
+    let close = names.min { distance(name, $0) < distance(name, $1) }
+    return close.flatMap { distance(name, $0) <= max(2, $0.count / 3) ? "did you mean --\($0)?" : nil }
+  }
+
+  /// The number of letters to change, add or remove (Levenshtein 1966).
+  private static func distance(_ a: String, _ b: String) -> Int {
+    var row = Array(0...b.count)
+    for (i, letter) in a.prefix(64).enumerated() {
+      var (diagonal, next) = (i, [i + 1])
+      for (j, other) in b.enumerated() {
+        next.append(min(diagonal + (letter == other ? 0 : 1), row[j + 1] + 1, next[j] + 1))
+        diagonal = row[j + 1]
+      }
+      row = next
+    }
+    return row[b.count]
+  }
+
+  /// What `--help` says of every option.
+  static var help: String {
+    let own = [
+      ("--resume", "Continue the run in --output: its own options and patients, from its newest checkpoint."),
+      ("--config FILE", "YAML file of options; the command line beats it."),
+    ]
+    let declared = OptionTable.all.map { option in
+      let value = option.shape == .flag ? "" : option.shape == .list ? " VALUE..." : " VALUE"
+      let initial =
+        option.shape == .flag ? nil : option.defaultTexts.isEmpty ? nil : option.defaultTexts.joined(separator: " ")
+      let notes = [option.limitText, initial.map { "default: \($0)" }].compactMap { $0 }
+      return ("--\(option.name)\(value)", option.help + (notes.isEmpty ? "" : " (\(notes.joined(separator: "; ")))"))
+    }
+    return (own + declared).map { "\($0.0)\n    \($0.1)" }.joined(separator: "\n")
+  }
+}
