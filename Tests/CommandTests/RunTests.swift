@@ -142,7 +142,8 @@ struct RunTests {
     let data = try place.data()
     let wild = ["--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0", "--warmup", "0", "--epochs", "1"]
     func train(_ run: String, _ options: [String]) throws -> Command {
-      try Command.run(["train", "--data", data, "--output", "\(place.path)/\(run)"] + tiny + wild + options, ranks: ranks)
+      try Command.run(
+        ["train", "--data", data, "--output", "\(place.path)/\(run)"] + tiny + wild + options, ranks: ranks)
     }
     let ended = try train("ended", [])
     #expect(ended.code == 1 && ended.errorLines.count == 1, "\(ended.errors)")
@@ -162,7 +163,8 @@ struct RunTests {
 
     let evaluated = try train("evaluated", skipping)
     #expect(evaluated.code == 1 && evaluated.errorLines.count == 1, "\(evaluated.errors)")
-    #expect(evaluated.errorLines[0].contains("patient ") && evaluated.errorLines[0].contains("evaluated/checkpoints/step-"))
+    #expect(
+      evaluated.errorLines[0].contains("patient ") && evaluated.errorLines[0].contains("evaluated/checkpoints/step-"))
     #expect(!place.exists("evaluated/metrics.json"))
   }
 
