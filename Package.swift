@@ -12,7 +12,10 @@ let kernelFlags: [CSetting] = [
 
 let package = Package(
   name: "dmsnet",
-  products: [.executable(name: "dmsnet", targets: ["dmsnet"])],
+  products: [
+    .executable(name: "dmsnet", targets: ["dmsnet"]),
+    .library(name: "poorfilesystem", type: .dynamic, targets: ["PoorFileSystem"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-atomics", exact: "1.3.0"),
@@ -48,6 +51,7 @@ let package = Package(
       ]),
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),
+    .target(name: "PoorFileSystem", path: "Tests/PoorFileSystem"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Operations"]),
     .testTarget(name: "OperationsTests", dependencies: ["Operations", "Allocations"]),

@@ -177,6 +177,22 @@ struct ResumeTests {
     }
   }
 
+  /// Where a file system knows neither locks nor links, a run says so, trains, goes on and is read.
+  @Test func aPoorFileSystemSuffices() throws {
+    let place = try Place()
+    let data = try place.data()
+    let preload = ["LD_PRELOAD": "\(products)/libpoorfilesystem.so"]
+    let options = ["train", "--data", data, "--output", "\(place.path)/run", "--schedule", "constant"] + tiny
+    let first = try Command.run(options + ["--epochs", "1"], environment: preload)
+    #expect(first.code == 0 && first.errors.contains("knows no locks"), "\(first.errors)")
+    #expect(!place.exists("run/checkpoints/last") && !place.exists("run/checkpoints/.last.part"))
+    let resumed = try Command.run(options + ["--epochs", "2", "--resume"], environment: preload)
+    #expect(resumed.code == 0 && resumed.errors.contains("goes on from step 5"), "\(resumed.errors)")
+    let evaluated = try Command.run(
+      ["evaluate", "--checkpoint", "\(place.path)/run", "--data", data], environment: preload)
+    #expect(evaluated.code == 0, "\(evaluated.errors)")
+  }
+
   /// Evaluation while a run writes and removes checkpoints all the time finds a whole one every time.
   @Test func aCheckpointIsReadWhileTheRunGoesOn() throws {
     let place = try Place()
