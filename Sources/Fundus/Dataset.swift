@@ -157,15 +157,6 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// A hash of IDs and labels, by which data are known again: FNV-1a over them in order.
-  public var fingerprint: String {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for patient in patients {
-      for byte in Array(patient.id.utf8) + [0] + patient.labels { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    }
-    return String(hash, radix: 16)
-  }
-
   /// What was read and what was left out, for people.
   public var summary: String {
     let left = rowCount - patients.count

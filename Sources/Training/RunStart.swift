@@ -160,7 +160,10 @@ extension RunDirectory {
   fileprivate func begin(_ start: RunStart, environment: [String: Any]) throws {
     checkpoints.sweep()
     try rewindMetrics(to: start.isResumed ? start.state.step : 0)
-    if start.isResumed { checkpoints.mend(last: start.state.step, best: start.state.bestStep) }
+    if start.isResumed {
+      checkpoints.mend(last: start.state.step, best: start.state.bestStep)
+      checkpoints.prune(upTo: start.state.step, keep: start.options.keep, best: start.state.bestStep)
+    }
     try write("environment.json", json(environment, indented: true))
     try write("split.csv", Data(start.split.csv(start.dataset).utf8))
     try write("config.yaml", Data(ConfigurationFile.yaml(start.options).utf8))

@@ -69,7 +69,7 @@ struct Evaluate: ParsableCommand {
     switch patients ?? (isOfRun ? .validation : .all) {
     case .all: chosen = all
     case .validation: chosen = all.filter { validating.contains(dataset.patients[$0].id) }
-    case .train: chosen = all.filter { !validating.contains(dataset.patients[$0].id) }
+    case .train: chosen = all.filter { state.training[dataset.patients[$0].id] != nil }
     }
     guard !chosen.isEmpty else { throw Failure(.data, "\(dataset.annotations): none of these patients was asked for") }
     return chosen

@@ -177,11 +177,41 @@ struct ResumeTests {
     }
   }
 
+  /// Killed before any renaming or linking, of files, checkpoints and links, and resumed, a run ends as one that was not.
+  @Test func aKillBetweenFilesLeavesNoTrace() throws {
+    let place = try Place()
+    let data = try place.data()
+    let options = ["--data", data, "--epochs", "3", "--keep", "1", "--ema", "0.9"] + tiny
+    func links(_ run: String) -> [String?] {
+      ["last", "best"].map {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: "\(place.path)/\(run)/checkpoints/\($0)")
+      }
+    }
+    #expect(try train(place, "whole", options).code == 0)
+    var call = 0
+    while true {
+      call += isLong ? 1 : 7
+      let preload = ["LD_PRELOAD": "\(products)/libpoorfilesystem.so", "KILL_AT_RENAME": "\(call)"]
+      let run = "killed-\(call)"
+      let killed = try Command.run(["train", "--output", "\(place.path)/\(run)"] + options, environment: preload)
+      if killed.code == 0 { break }
+      #expect(killed.code == SIGKILL)
+      // Before its options are written there is no run yet.
+      let begun = place.exists("\(run)/config.yaml")
+      let resumed = try train(place, run, begun ? ["--resume"] : options)
+      #expect(resumed.code == 0, "call \(call): \(resumed.errors)")
+      #expect(sums(place, run) == sums(place, "whole") && links(run) == links("whole"), "call \(call)")
+      #expect(place.bytes("\(run)/metrics.json") == place.bytes("whole/metrics.json"), "call \(call)")
+      #expect(try checkpoints(place, run) == checkpoints(place, "whole"), "call \(call)")
+    }
+    #expect(call > 20)
+  }
+
   /// Where a file system knows neither locks nor links, a run says so, trains, goes on and is read.
   @Test func aPoorFileSystemSuffices() throws {
     let place = try Place()
     let data = try place.data()
-    let preload = ["LD_PRELOAD": "\(products)/libpoorfilesystem.so"]
+    let preload = ["LD_PRELOAD": "\(products)/libpoorfilesystem.so", "POOR_FILE_SYSTEM": "1"]
     let options = ["train", "--data", data, "--output", "\(place.path)/run", "--schedule", "constant"] + tiny
     let first = try Command.run(options + ["--epochs", "1"], environment: preload)
     #expect(first.code == 0 && first.errors.contains("knows no locks"), "\(first.errors)")

@@ -1,26 +1,42 @@
 #include "PoorFileSystem.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int flock(int descriptor, int operation) {
-  (void)descriptor, (void)operation;
-  errno = ENOLCK;
+static int is_poor(void) { return getenv("POOR_FILE_SYSTEM") != NULL; }
+
+static int fail(int code) {
+  errno = code;
   return -1;
 }
 
+/// Renames and links come from one thread.
+static void count(void) {
+  static long calls;
+  const char *last = getenv("KILL_AT_RENAME");
+  if (last && ++calls == atol(last)) kill(getpid(), SIGKILL);
+}
+
+int flock(int descriptor, int operation) {
+  return is_poor() ? fail(ENOLCK) : (int)syscall(SYS_flock, descriptor, operation);
+}
+
 int symlink(const char *target, const char *path) {
-  (void)target, (void)path;
-  errno = EPERM;
-  return -1;
+  count();
+  return is_poor() ? fail(EPERM) : (int)syscall(SYS_symlinkat, target, AT_FDCWD, path);
+}
+
+int rename(const char *from, const char *to) {
+  count();
+  return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 int fsync(int descriptor) {
   struct stat about;
-  if (!fstat(descriptor, &about) && S_ISDIR(about.st_mode)) {
-    errno = EINVAL;
-    return -1;
-  }
-  return syscall(SYS_fsync, descriptor);
+  if (is_poor() && !fstat(descriptor, &about) && S_ISDIR(about.st_mode)) return fail(EINVAL);
+  return (int)syscall(SYS_fsync, descriptor);
 }

@@ -1,10 +1,13 @@
-/// A library to be preloaded: it makes every file system one that knows no locks, no symbolic links and no synchronisation of folders,
-/// as some network and FAT file systems are.
+/// A library to be preloaded, which changes what the file system does:
+/// - POOR_FILE_SYSTEM=1: it knows no locks, no symbolic links and no synchronisation of folders, as some network and FAT file
+///   systems do not.
+/// - KILL_AT_RENAME=N: the process is killed just before its Nth renaming or linking, as a power cut might.
 #ifndef POOR_FILE_SYSTEM_H
 #define POOR_FILE_SYSTEM_H
 
 int flock(int descriptor, int operation);
 int symlink(const char *target, const char *path);
+int rename(const char *from, const char *to);
 int fsync(int descriptor);
 
 #endif
