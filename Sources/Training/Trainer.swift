@@ -26,12 +26,15 @@ package final class Trainer {
   package init(_ start: RunStart, _ communicator: any Communicator, _ progress: Progress) throws {
     (options, dataset, sampler) = (start.options, start.dataset, start.sampler)
     (self.communicator, self.progress, state) = (communicator, progress, start.state)
-    let options = options
+    let (options, sampler, rank, ranks) = (options, sampler, communicator.rank, communicator.size)
     let network = try communicator.together { try options.network(labels: start.dataset.labels.count) }
     (replica, optimizer) = try communicator.together {
       let replica = try Replica(
         network, height: options.size.height, width: options.size.width, threads: options.threads, seed: options.seed,
         recomputes: options.recompute)
+      // The largest program is compiled here, so that what does not fit into memory is said before a file is written.
+      let own = Sampler.share(0..<min(options.batch, sampler.patients.count), rank: rank, ranks: ranks).count
+      _ = try replica.training(pairs: max(1, (own + options.accumulate - 1) / options.accumulate))
       return (replica, try Optimizer(options, replica))
     }
     statistics = RunningStatistics(replica.variables)

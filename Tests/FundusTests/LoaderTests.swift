@@ -97,7 +97,8 @@ struct SynthesisTests {
   @Test func tablesOfBothKindsSayTheSameAndFollowTheRules() throws {
     let folder = try Folder()
     let (csv, xlsx) = (try synthesized(folder, patients: 60), try synthesized(folder, patients: 60, format: .xlsx))
-    #expect(csv.patients.map(\.labels) == xlsx.patients.map(\.labels) && csv.patients.map(\.id) == xlsx.patients.map(\.id))
+    #expect(
+      csv.patients.map(\.labels) == xlsx.patients.map(\.labels) && csv.patients.map(\.id) == xlsx.patients.map(\.id))
     for patient in csv.patients {
       let eyes = patient.eyeLabels.map { eye in Set(csv.labels.indices.filter { eye[$0] == 1 }.map { csv.labels[$0] }) }
       #expect(

@@ -34,7 +34,7 @@ package struct OptionTable: Sendable {
   package let blocks = TrainOption(
     "blocks", "Blocks of the four stages, instead of --depth.",
     [Int](),
-    Limit(text: "four numbers of 1 to 1000") { [0, 4].contains($0.count) && $0.allSatisfy((1...1000).contains) })
+    Limit(text: "four numbers of 1 to 128") { [0, 4].contains($0.count) && $0.allSatisfy((1...128).contains) })
   package let stem = TrainOption(
     "stem", "The trunk's first channel count.",
     64, .range(1...1024))
@@ -77,7 +77,7 @@ package struct OptionTable: Sendable {
     UInt64(0))
   package let threads = TrainOption(
     "threads", "Threads of a rank.",
-    1, .range(1...1024), onResume: .mayChange, mayDifferByRank: true)
+    1, .range(1...512), onResume: .mayChange, mayDifferByRank: true)
   package let workers = TrainOption(
     "workers", "Threads that decode photographs.",
     1, .range(1...1024), onResume: .mayChange, mayDifferByRank: true)
