@@ -10,7 +10,10 @@ package enum ConfigurationFile {
   package static func read(_ path: String) throws -> [String: [String]] {
     guard let file = FileHandle(forReadingAtPath: path) else { throw Failure(.missing, "\(path): no such file") }
     defer { try? file.close() }
-    guard let data = try? file.read(upToCount: largest + 1) else { throw Failure(.missing, "\(path): cannot be read") }
+    let data: Data
+    do { data = try file.read(upToCount: largest + 1) ?? Data() } catch {
+      throw Failure(.missing, "\(path): cannot be read")
+    }
     guard data.count <= largest else { throw Failure(.usage, "\(path): too large for a file of options") }
     guard let text = String(data: data, encoding: .utf8) else { throw Failure(.usage, "\(path): not UTF-8 text") }
     let root: Node?
@@ -26,7 +29,6 @@ package enum ConfigurationFile {
       guard let name = key.scalar?.string, OptionTable.option(name) != nil else {
         throw Failure(.usage, "\(path): unknown key \(key.scalar?.string ?? "")")
       }
-      guard result[name] == nil else { throw Failure(.usage, "\(path): key \(name) stands twice") }
       guard let texts = texts(value) else { throw Failure(.usage, "\(path): \(name) is neither a value nor a list") }
       if let texts { result[name] = texts }
     }
@@ -57,6 +59,8 @@ package enum ConfigurationFile {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       return "line \(mark.line), \(problem)"
+    case .duplicatedKeysInMapping(let duplicates, _):
+      return "key \(duplicates.first?.scalar?.string ?? "") stands twice"
     default: return "it cannot be parsed"
     }
   }
