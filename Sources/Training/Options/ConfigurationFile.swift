@@ -60,7 +60,7 @@ package enum ConfigurationFile {
       .composer(_, let problem, let mark, _):
       return "line \(mark.line), \(problem)"
     case .duplicatedKeysInMapping(let duplicates, _):
-      return "key \(duplicates.first?.scalar?.string ?? "") stands twice"
+      return "key \(duplicates.first ?? "") stands twice"
     default: return "it cannot be parsed"
     }
   }
