@@ -119,7 +119,7 @@ public struct Checkpoint {
       }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      try RunDirectory.write("\(temporary)/state.json", encoder.encode(state))
+      try AtomicFile.write(encoder.encode(state), to: "\(temporary)/state.json")
       try sync(temporary)
     } catch {
       try? FileManager.default.removeItem(atPath: temporary)

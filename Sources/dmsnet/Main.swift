@@ -25,12 +25,15 @@ struct Main: ParsableCommand {
     } catch let failure as Failure {
       guard let communicator = Job.communicator, communicator.size > 1 else { finish(failure, speaks: isFirstRank) }
       // The other ranks do not know yet: they are ended.
-      say(Failure(failure.kind, communicator.place + failure.message, hint: failure.hint))
+      Failure(failure.kind, communicator.place + failure.message, hint: failure.hint).report()
       communicator.abort(failure.kind.rawValue)
     } catch {
       let code = exitCode(for: error)
-      if code == .success { exit(withError: error) }
-      finish(Failure(.usage, message(for: error)), speaks: isFirstRank)
+      // Help and version are asked for, so they are results.
+      guard code == .success else { finish(Failure(.usage, message(for: error).firstLine), speaks: isFirstRank) }
+      do { try StandardOutput.print(fullMessage(for: error)) } catch let failure as Failure {
+        finish(failure, speaks: true)
+      } catch {}
     }
   }
 
@@ -41,12 +44,8 @@ struct Main: ParsableCommand {
       ?? true
   }
 
-  private static func say(_ failure: Failure) {
-    FileHandle.standardError.write(Data("dmsnet: error: \(failure)\n".utf8))
-  }
-
   private static func finish(_ failure: Failure, speaks: Bool) -> Never {
-    if speaks { say(failure) }
+    if speaks { failure.report() }
     Job.communicator?.close()
     Foundation.exit(failure.kind.rawValue)
   }

@@ -173,7 +173,6 @@ struct Train: ParsableCommand {
         try run.write("split.csv", Data(split.csv(dataset).utf8))
         try run.write("config.yaml", Data(ConfigurationFile.yaml(self).utf8))
       }
-      Signals.listen()
       let trainer = try Trainer(
         options, communicator, dataset, split, run: opened?.run, resumed: opened?.checkpoint, progress: progress)
       try trainer.train()

@@ -121,8 +121,8 @@ struct ThreadTeamTests {
   }
 
   @Test(arguments: [1, 2, 3, 8])
-  func threadsMeetAtBarriers(_ threads: Int) {
-    let team = ThreadTeam(count: threads)
+  func threadsMeetAtBarriers(_ threads: Int) throws {
+    let team = try ThreadTeam(count: threads)
     let work = Count(threads)
     for _ in 0..<5 { team.run(work) }
     #expect((0..<threads).allSatisfy { work.base[$0] == 50 })

@@ -9,10 +9,11 @@ struct BenchmarkInference: ParsableCommand {
   @Option(help: "Write a trace of one batch for Perfetto or Chrome.") var trace: String?
 
   func run() throws {
+    try options.check(trace)
     let replica = try options.replica(trains: false)
     let peak = Peak.measure(replica.team)
     let program = try replica.inference(pairs: options.batch)
-    let fill = options.noise()
+    let fill = try options.noise()
     let seconds = options.measure {
       fill(program)
     } _: {
@@ -33,7 +34,7 @@ struct BenchmarkInference: ParsableCommand {
     figures["shares"] = shares.object
     try options.write(figures)
     if let trace { try Trace(program, recording, threads: options.threads).write(trace) }
-    print(
+    try StandardOutput.print(
       table([
         [
           "inference, depth \(options.depth), \(options.size)x\(options.size), \(options.batch) pairs",
@@ -44,7 +45,6 @@ struct BenchmarkInference: ParsableCommand {
         ["pairs/s", fixed(Double(options.batch) / middle)], ["images/s", fixed(2 * Double(options.batch) / middle)],
         ["MFU (above 1 where tiles save products)", fixed(gflop / middle / peak, 3)],
         ["peak RSS, MiB", "\(figures["peak_rss_mib"] ?? 0)"], ["arena, MiB", "\(figures["arena_mib"] ?? 0)"],
-      ]))
-    print(shares.table)
+      ]) + "\n" + shares.table)
   }
 }

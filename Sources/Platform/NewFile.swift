@@ -1,0 +1,38 @@
+import Foundation
+
+/// A file that is being made: opened where nothing was, so never through a link and never over what somebody else has.
+public final class NewFile {
+  private let name: String
+  private var descriptor: Int32
+
+  /// Makes the file `path`; `name` stands for it in messages. What exists already is refused.
+  public init(_ path: String, name: String? = nil, mode: mode_t = 0o644) throws {
+    self.name = name ?? path
+    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
+    guard descriptor >= 0 else {
+      let isDiskAtFault = [ENOSPC, EDQUOT, EIO].contains(errno)
+      throw Failure.system("create", self.name, kind: isDiskAtFault ? .inputOutput : .output)
+    }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// Appends `data`.
+  public func write(_ data: Data) throws {
+    let code = data.withUnsafeBytes { Descriptor.write($0, to: descriptor) }
+    guard code == 0 else { throw Failure.system("write", name, errno: code) }
+  }
+
+  /// Takes over the permissions and, where it may, the owner of `other`.
+  func adopt(_ other: stat) {
+    _ = fchown(descriptor, other.st_uid, other.st_gid)
+    _ = fchmod(descriptor, other.st_mode & 0o7777)
+  }
+
+  /// Puts the bytes on disk and closes.
+  public func finish() throws {
+    guard fsync(descriptor) == 0 else { throw Failure.system("sync", name) }
+    defer { descriptor = -1 }
+    guard close(descriptor) == 0 else { throw Failure.system("close", name) }
+  }
+}
