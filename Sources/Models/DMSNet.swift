@@ -81,6 +81,8 @@ public struct DMSNet: Sendable {
     guard Self.pairs.contains(pairs) else {
       throw Failure(.usage, "\(pairs) pairs at once, expected \(Self.pairs.lowerBound) to \(Self.pairs.upperBound)")
     }
+    // The pictures and the first map lie in memory at once: what the host cannot hold is refused before it is planned.
+    try Storage.require(byteCount: 4 * 2 * pairs * height * width * (3 + configuration.stem / 4))
     let images = graph.input("images", TensorType([2 * pairs, height, width, 3]))
     let trunk = Trunk(configuration: configuration)
     let algorithm = trunk.algorithm(images: 2 * pairs, height: height, width: width, isTraining: isTraining)

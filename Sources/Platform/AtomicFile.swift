@@ -22,7 +22,8 @@ public enum AtomicFile {
   /// Refuses what `write` would refuse, for callers that have long work to do before they write.
   public static func check(_ path: String) throws {
     _ = try replaceable(path)
-    guard access(folder(path), W_OK | X_OK) == 0 else { throw Failure.system("write", path, kind: .output) }
+    // Only the attempt tells: permissions do not cover read-only file systems, quotas or what the kernel makes up.
+    unlink(try make(beside: path).path)
   }
 
   /// Makes a folder's entries durable, where its file system can.
@@ -63,10 +64,9 @@ public enum AtomicFile {
     while stem.utf8.count > 200 { stem.removeLast() }
     for attempt in 0... {
       let temporary = "\(folder(path))/\(stem).\(getpid())-\(attempt).part"
-      do { return (temporary, try NewFile(temporary, name: path)) } catch {
-        var status = stat()
-        guard attempt < 1000, lstat(temporary, &status) == 0 else { throw error }
-      }
+      let created = NewFile.create(temporary)
+      if created.code == EEXIST, attempt < 1000 { continue }
+      return (temporary, try NewFile(created, name: path))
     }
     preconditionFailure("unreachable: the loop ends by returning or throwing")
   }

@@ -15,7 +15,7 @@ public final class InputFile: Sendable {
     descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
     guard descriptor >= 0 else {
       switch errno {
-      case ENOENT, ENOTDIR: throw Failure(.missing, "\(path): no such file")
+      case ENOENT, ENOTDIR: throw Failure(.missing, "\(path.isEmpty ? "''" : path): no such file")
       case ENXIO: throw Failure(.data, "\(path): not a regular file")
       default: throw Failure.system("read", path, kind: .missing)
       }

@@ -5,14 +5,24 @@ public final class NewFile {
   private let name: String
   private var descriptor: Int32
 
-  /// Makes the file `path`; `name` stands for it in messages. What exists already is refused.
-  public init(_ path: String, name: String? = nil, mode: mode_t = 0o644) throws {
-    self.name = name ?? path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
-    guard descriptor >= 0 else {
-      let isDiskAtFault = [ENOSPC, EDQUOT, EIO].contains(errno)
-      throw Failure.system("create", self.name, kind: isDiskAtFault ? .inputOutput : .output)
+  /// Makes the file `path`. What exists already is refused.
+  public convenience init(_ path: String) throws { try self.init(Self.create(path), name: path) }
+
+  /// The file that `create` made, or its failure; `name` stands for it in messages.
+  init(_ created: Result, name: String) throws {
+    guard created.descriptor >= 0 else {
+      let isDiskAtFault = [ENOSPC, EDQUOT, EIO].contains(created.code)
+      throw Failure.system("create", name, errno: created.code, kind: isDiskAtFault ? .inputOutput : .output)
     }
+    (self.name, descriptor) = (name, created.descriptor)
+  }
+
+  /// A descriptor, or below 0 and the error's number.
+  typealias Result = (descriptor: Int32, code: Int32)
+
+  static func create(_ path: String) -> Result {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    return (descriptor, descriptor < 0 ? errno : 0)
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }

@@ -5,10 +5,10 @@ extension String {
     guard unicodeScalars.contains(where: \.isControl) else { return self }
     var result = String.UnicodeScalarView()
     for scalar in unicodeScalars {
-      if keepingLines && scalar == "\n" || !scalar.isControl {
-        result.append(scalar)
+      if scalar.isControl, !(keepingLines && scalar == "\n") {
+        for other in scalar.controlEscape.unicodeScalars { result.append(other) }
       } else {
-        result.append(contentsOf: scalar.controlEscape.unicodeScalars)
+        result.append(scalar)
       }
     }
     return String(result)
@@ -16,11 +16,15 @@ extension String {
 
   /// The text on one line of at most `limit` characters; a longer one loses its middle.
   public func oneLine(limit: Int) -> String {
-    let scalars = Array(escaped().unicodeScalars)
-    guard scalars.count > limit else { return escaped() }
-    var result = String.UnicodeScalarView(scalars.prefix(limit / 2))
+    // Escapes only add characters: of a text that is far too long none but the ends can stay.
+    shortened(to: 2 * limit).escaped().shortened(to: limit)
+  }
+
+  private func shortened(to limit: Int) -> String {
+    guard unicodeScalars.count > limit else { return self }
+    var result = String.UnicodeScalarView(unicodeScalars.prefix(limit / 2))
     result.append("…")
-    result.append(contentsOf: scalars.suffix(limit - limit / 2 - 1))
+    result.append(contentsOf: unicodeScalars.suffix(limit - limit / 2 - 1))
     return String(result)
   }
 
