@@ -118,11 +118,20 @@ public struct Safetensors: Sendable {
 
   /// The tensor `name` as float32; every floating-point type and the integers convert.
   public func tensor(_ name: String) throws -> Tensor {
-    guard let type = entries[name]?.type else { throw Failure(.data, "\(path): tensor \(name) is missing") }
-    // Twice: the bytes and the elements made from them.
-    try Storage.require(byteCount: 2 * type.byteCount + 4 * type.shape.count)
-    let bytes = try bytes(name)
-    let values: [Float] = bytes.withUnsafeBytes { raw in
+    guard let entry = entries[name] else { throw Failure(.data, "\(path): tensor \(name) is missing") }
+    let type = entry.type
+    // Twice the elements: whoever asks puts them into another order.
+    try Storage.require(byteCount: type.byteCount + 8 * type.shape.count)
+    if type.element == .float32 {
+      let values = try [Float](unsafeUninitializedCapacity: type.shape.count) { buffer, count in
+        try file.read(
+          at: start + entry.range.lowerBound,
+          into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<type.byteCount]))
+        count = type.shape.count
+      }
+      return Tensor(type.shape, values)
+    }
+    let values: [Float] = try bytes(name).withUnsafeBytes { raw in
       func map<T>(_: T.Type, _ convert: (T) -> Float) -> [Float] {
         (0..<type.shape.count).map {
           convert(raw.loadUnaligned(fromByteOffset: $0 * type.element.byteCount, as: T.self))
@@ -130,11 +139,7 @@ public struct Safetensors: Sendable {
       }
       switch type.element {
       case .float64: return map(Double.self) { Float($0) }
-      case .float32:
-        return [Float](unsafeUninitializedCapacity: type.shape.count) { buffer, count in
-          UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw)
-          count = type.shape.count
-        }
+      case .float32: return map(Float.self) { $0 }
       case .float16: return map(UInt16.self, Float.init(halfBits:))
       case .bfloat16: return map(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
       case .int64: return map(Int64.self) { Float($0) }

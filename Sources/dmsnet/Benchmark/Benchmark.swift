@@ -23,10 +23,10 @@ struct BenchmarkOptions: ParsableArguments {
   /// Refuses values that are no use, and files that could not be written in the end.
   func check(_ files: String?...) throws {
     try require(size, in: DMSNet.extents, "--size")
-    try require(batch, in: DMSNet.pairs, "--batch")
+    try require(batch, in: 1...512, "--batch")
     try require(threads, in: Limits.threads, "--threads")
-    try require(steps, in: 1...1_000_000, "--steps")
-    try require(warmup, in: 0...1_000_000, "--warmup")
+    try require(steps, in: 1...1000, "--steps")
+    try require(warmup, in: 0...1000, "--warmup")
     for file in [json] + files { try file.map(AtomicFile.check) }
   }
 
