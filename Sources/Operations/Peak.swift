@@ -4,13 +4,11 @@ import Graphs
 /// What a team's threads could compute at most: multiply-adds on registers, nothing else.
 public final class Peak: TeamWork, @unchecked Sendable {
   // Unchecked: each thread has its own sink.
-  private let rounds: Int
+  private static let rounds = 2_000_000
   private let sinks: UnsafeMutablePointer<Float>
 
   /// A loop for `team`.
   public init(_ team: ThreadTeam) {
-    // As much work for many threads as for a few: processors are fewer than they.
-    rounds = 2_000_000 / max(1, team.count / 32)
     sinks = .allocate(capacity: 64 * team.count)
     sinks.initialize(repeating: 0.5, count: 64 * team.count)
   }
@@ -18,7 +16,7 @@ public final class Peak: TeamWork, @unchecked Sendable {
   deinit { sinks.deallocate() }
 
   /// One thread's loop.
-  public func run(thread: Int, team: ThreadTeam) { dms_fused_loop(rounds, sinks + 64 * thread) }
+  public func run(thread: Int, team: ThreadTeam) { dms_fused_loop(Self.rounds, sinks + 64 * thread) }
 
   /// GFLOP/s of all threads together, the best of a few loops.
   public static func measure(_ team: ThreadTeam) -> Double {
@@ -29,6 +27,6 @@ public final class Peak: TeamWork, @unchecked Sendable {
       team.run(work)
       best = min(best, Recording.now - start)
     }
-    return Double(4 * work.rounds * dms_rows() * dms_lanes() * team.count) / Double(best)
+    return Double(4 * rounds * dms_rows() * dms_lanes() * team.count) / Double(best)
   }
 }

@@ -28,9 +28,14 @@ public final class ThreadTeam: @unchecked Sendable {
   private let taken: [ManagedAtomic<Int>]
   private let running = ManagedAtomic<Int>(0)
 
-  /// Starts `count - 1` threads; `count` is at least 1. Fails where the system does not allow as many.
+  /// The most threads for each processor that this process may use: more would only wait for one another, at every barrier.
+  private static let crowd = 16
+
+  /// Starts threads until the team has `count`, at least 1, or as many as the processors can use. Fails where the system does not
+  /// allow as many.
   public init(count: Int) throws {
     precondition(count >= 1)
+    let count = min(count, Self.crowd * ProcessInfo.processInfo.activeProcessorCount)
     self.count = count
     taken = (0..<count).map { _ in ManagedAtomic(0) }
     mutex = .allocate(capacity: 1)

@@ -65,6 +65,15 @@ struct ThreadTeamTests {
     for _ in 0..<5 { team.run(work) }
     #expect((0..<threads).allSatisfy { work.base[$0] == 50 })
   }
+
+  /// More than the processors can use only wait for one another.
+  @Test func aCrowdIsNotStarted() throws {
+    let team = try ThreadTeam(count: 1 << 20)
+    #expect(team.count <= 16 * ProcessInfo.processInfo.activeProcessorCount)
+    let work = Count(team.count)
+    team.run(work)
+    #expect((0..<team.count).allSatisfy { work.base[$0] == 50 })
+  }
 }
 
 struct StorageTests {

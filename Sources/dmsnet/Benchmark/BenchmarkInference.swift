@@ -19,7 +19,7 @@ struct BenchmarkInference: ParsableCommand {
     } _: {
       program.run()
     }
-    let recording = Recording(program, threads: options.threads)
+    let recording = Recording(program, threads: replica.team.count)
     program.recording = recording
     fill(program)
     program.run()
@@ -33,7 +33,7 @@ struct BenchmarkInference: ParsableCommand {
     figures["arena_mib"] = program.arenaBytes.planned >> 20
     figures["shares"] = shares.object
     try options.write(figures)
-    if let trace { try Trace(program, recording, threads: options.threads).write(trace) }
+    if let trace { try Trace(program, recording, threads: replica.team.count).write(trace) }
     try StandardOutput.print(
       table([
         [

@@ -16,7 +16,7 @@ struct BenchmarkKernels: ParsableCommand {
     let fill = try options.noise()
     fill(program)
     program.run()
-    let recording = Recording(program, threads: options.threads)
+    let recording = Recording(program, threads: replica.team.count)
     program.recording = recording
     // Shapes in the order of their first use; of equal ones every run counts.
     var order: [String] = []

@@ -30,7 +30,7 @@ struct BenchmarkStep: ParsableCommand {
       updating = start..<Recording.now
     }
     // One more run tells the shares; noting them takes time of its own.
-    let recording = Recording(program, threads: options.threads)
+    let recording = Recording(program, threads: replica.team.count)
     program.recording = recording
     fill(program)
     program.run()
@@ -45,7 +45,7 @@ struct BenchmarkStep: ParsableCommand {
     figures["arena_lower_bound_mib"] = program.arenaBytes.lowerBound >> 20
     figures["shares"] = shares.object
     try options.write(figures)
-    if let trace { try Trace(program, recording, threads: options.threads).write(trace) }
+    if let trace { try Trace(program, recording, threads: replica.team.count).write(trace) }
     try StandardOutput.print(summary(figures, seconds, Double(flops) / 1e9, peak) + "\n" + shares.table)
   }
 
