@@ -28,11 +28,13 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CStart"),
+    .target(name: "Platform"),
     .target(name: "CMPI", dependencies: ["MPI"]),
     .target(name: "CJPEG", dependencies: ["JPEG"]),
     .target(
       name: "Tensors",
-      dependencies: ["CKernels", .product(name: "Atomics", package: "swift-atomics")]),
+      dependencies: ["Platform", "CKernels", .product(name: "Atomics", package: "swift-atomics")]),
     .target(name: "Graphs", dependencies: ["Tensors"]),
     .target(name: "Operations", dependencies: ["Graphs", "CKernels", "COpenBLAS"]),
     .target(name: "Models", dependencies: ["Operations"]),
@@ -42,7 +44,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Models", "Fundus", "Communication", "Metrics", "Yams", .product(name: "Crypto", package: "swift-crypto"),
+        "CStart", "Models", "Fundus", "Communication", "Metrics", "Yams",
+        .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .executableTarget(
       name: "dmsnet",
@@ -52,6 +55,7 @@ let package = Package(
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),
     .target(name: "PoorFileSystem", path: "Tests/PoorFileSystem"),
+    .testTarget(name: "PlatformTests", dependencies: ["Platform"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Operations"]),
     .testTarget(name: "OperationsTests", dependencies: ["Operations", "Allocations"]),

@@ -30,6 +30,7 @@ public final class Graph {
   private(set) var nodes: [Node] = []
   /// The variables in the order in which they were declared.
   public private(set) var variables: [Variable] = []
+  private var variableNames: Set<String> = []
   private var scopes: [String] = []
 
   /// An empty graph.
@@ -40,7 +41,7 @@ public final class Graph {
 
   /// A tensor that outlives runs; names are unique in a graph.
   public func variable(_ variable: Variable) -> Symbol {
-    precondition(!variables.contains { $0.name == variable.name }, "variable \(variable.name) is declared twice")
+    precondition(variableNames.insert(variable.name).inserted, "variable \(variable.name) is declared twice")
     variables.append(variable)
     return append(.variable(variable), variable.type)
   }

@@ -68,15 +68,27 @@ public struct Configuration: Codable, Sendable, Equatable {
   /// Channels of the trunk's last map.
   public var trunkChannels: Int { stem * 8 * block.expansion }
 
-  /// Refuses shapes that cannot be built.
+  /// Refuses shapes that cannot be built, and extents beyond any use: within these limits no product of extents leaves the range
+  /// of integers.
   public func validate() throws {
-    func require(_ holds: Bool, _ message: String) throws { if !holds { throw Failure(.usage, message) } }
-    try require(blocks.count == 4 && blocks.allSatisfy { $0 > 0 }, "blocks \(blocks) are not four positive numbers")
-    try require(stem > 0 && labels > 0 && embedding > 0, "stem, labels and embedding must be positive")
-    try require(width > 0 && heads > 0 && width % heads == 0, "width \(width) is not a multiple of \(heads) heads")
-    try require(width >= 4 && !bins.isEmpty && bins.allSatisfy { $0 > 0 }, "bins \(bins) must be positive")
-    try require(width / bins.count > 0, "width \(width) is too small for \(bins.count) pools")
-    try require(dropout >= 0 && dropout < 1, "dropout \(dropout) is not in 0 ..< 1")
+    func require(_ holds: Bool, _ message: @autoclosure () -> String) throws {
+      if !holds { throw Failure(.usage, message()) }
+    }
+    func limit(_ name: String, _ value: Int, _ limits: ClosedRange<Int>) throws {
+      try require(limits.contains(value), "\(name) is \(value), expected \(limits.lowerBound) to \(limits.upperBound)")
+    }
+    try require(blocks.count == 4, "blocks \(blocks.prefix(5)) are not four numbers")
+    for count in blocks { try limit("blocks", count, 1...1000) }
+    try limit("stem", stem, 1...1024)
+    try limit("labels", labels, 1...1000)
+    try limit("width", width, 4...16384)
+    try limit("embedding", embedding, 1...16384)
+    try limit("heads", heads, 1...1024)
+    try require(width % heads == 0, "width \(width) is not a multiple of \(heads) heads")
+    try require((1...16).contains(bins.count), "bins are \(bins.count) numbers, expected 1 to 16")
+    for bin in bins { try limit("bins", bin, 1...64) }
+    try require(width >= bins.count, "width \(width) is too small for \(bins.count) pools")
+    try require(dropout >= 0 && dropout < 1, "dropout is \(dropout), expected 0 up to below 1")
   }
 }
 
@@ -95,4 +107,17 @@ public struct LossWeights: Codable, Sendable, Equatable {
 
   /// The defaults.
   public init() {}
+
+  /// Refuses weights that no loss can have.
+  public func validate() throws {
+    for (name, value) in [("eyes", eyes), ("contrast", contrast), ("margin", margin)] where !(abs(value) <= 1e6) {
+      throw Failure(.usage, "the loss's weight \(name) is \(value), expected at most 1e6")
+    }
+    guard smoothing >= 0, smoothing < 1 else {
+      throw Failure(.usage, "smoothing is \(smoothing), expected 0 up to below 1")
+    }
+    for value in positive where !(value >= 0 && value <= 1e6) {
+      throw Failure(.usage, "positive is \(value), expected 0 to 1e6")
+    }
+  }
 }

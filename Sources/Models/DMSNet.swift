@@ -32,9 +32,15 @@ public struct DMSNet: Sendable {
   /// The weights of the loss's parts.
   public let loss: LossWeights
 
+  /// What a photograph's height and width may be, in pixels.
+  public static let extents = 64...4096
+  /// How many pairs may go through at once.
+  public static let pairs = 1...4096
+
   /// A network; throws where the shape cannot be built.
   public init(_ configuration: Configuration, loss: LossWeights = LossWeights()) throws {
     try configuration.validate()
+    try loss.validate()
     guard loss.positive.isEmpty || loss.positive.count == configuration.labels else {
       throw Failure(.usage, "\(loss.positive.count) positive weights for \(configuration.labels) labels")
     }
@@ -67,7 +73,16 @@ public struct DMSNet: Sendable {
   }
 
   private func forward(_ graph: Graph, pairs: Int, height: Int, width: Int, isTraining: Bool) throws -> Output {
-    guard height >= 64, width >= 64 else { throw Failure(.usage, "size \(height)x\(width) is below 64") }
+    guard Self.extents.contains(height), Self.extents.contains(width) else {
+      throw Failure(
+        .usage,
+        "size is \(height)x\(width), expected \(Self.extents.lowerBound) to \(Self.extents.upperBound) each")
+    }
+    guard Self.pairs.contains(pairs) else {
+      throw Failure(.usage, "\(pairs) pairs at once, expected \(Self.pairs.lowerBound) to \(Self.pairs.upperBound)")
+    }
+    // The pictures and the first map lie in memory at once: what the host cannot hold is refused before it is planned.
+    try Storage.require(byteCount: 4 * 2 * pairs * height * width * (3 + configuration.stem / 4))
     let images = graph.input("images", TensorType([2 * pairs, height, width, 3]))
     let trunk = Trunk(configuration: configuration)
     let algorithm = trunk.algorithm(images: 2 * pairs, height: height, width: width, isTraining: isTraining)

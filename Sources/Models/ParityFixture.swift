@@ -17,6 +17,7 @@ public struct ParityFixture {
 
   private let file: Safetensors
   private let network: DMSNet
+  private let left, right: Tensor
 
   /// Reads a fixture's description.
   public init(path: String) throws {
@@ -28,16 +29,27 @@ public struct ParityFixture {
       }
     }
     self.file = file
-    network = try DMSNet(decode(Configuration.self, "config"), loss: decode(LossWeights.self, "loss"))
+    let (configuration, loss) = (try decode(Configuration.self, "config"), try decode(LossWeights.self, "loss"))
+    do { network = try DMSNet(configuration, loss: loss) } catch let failure as Failure {
+      throw Failure(.data, "\(path): metadata config or loss: \(failure.message)")
+    }
+    // Before a graph is made that the file could never fill.
+    for (stage, count) in configuration.blocks.enumerated() {
+      let last = "weights/trunk.layer\(stage + 1).\(count - 1).conv1.weight"
+      guard file.entries[last] != nil else { throw Failure(.data, "\(path): tensor \(last) is missing") }
+    }
+    left = try file.tensor("input/left")
+    right = try file.tensor("input/right")
+    guard left.shape.rank == 4, left.shape == right.shape, left.shape[1] == 3,
+      DMSNet.pairs.contains(left.shape[0]), DMSNet.extents.contains(left.shape[2]),
+      DMSNet.extents.contains(left.shape[3])
+    else {
+      throw Failure(.data, "\(path): input/left has shape \(left.shape), expected [B, 3, H, W] like input/right")
+    }
   }
 
   /// Runs the step and the evaluation on `threads` threads and compares everything the fixture holds.
   public func compare(threads: Int) throws -> [Comparison] {
-    let left = try file.tensor("input/left")
-    let right = try file.tensor("input/right")
-    guard left.shape.rank == 4, left.shape == right.shape, left.shape[1] == 3 else {
-      throw Failure(.data, "\(file.path): input/left has shape \(left.shape), expected [B, 3, H, W] like input/right")
-    }
     let pairs = left.shape[0]
     let replica = try Replica(network, height: left.shape[2], width: left.shape[3], threads: threads, seed: nil)
     let report = try replica.variables.load(file, from: "weights/")
@@ -58,8 +70,9 @@ public struct ParityFixture {
 
     let step = try replica.training(pairs: pairs)
     step.set("images", images.values)
-    step.set("labels", try file.tensor("input/labels").values)
-    step.set("eye_labels", try file.tensor("input/eye_labels").values)
+    let labels = network.configuration.labels
+    step.set("labels", try tensor("input/labels", [pairs, labels]).values)
+    step.set("eye_labels", try tensor("input/eye_labels", [2, pairs, labels]).values)
     step.set("pairs", [Float(pairs)])
     step.run()
     result += try outputs("train", step)
@@ -69,7 +82,21 @@ public struct ParityFixture {
     return try result + statistics(replica.variables) + gradients(replica.variables)
   }
 
-  private func bar(_ name: String) throws -> Double { Double(try file.tensor("bar/\(name)").values.first ?? 0) }
+  private func tensor(_ name: String, _ shape: Shape) throws -> Tensor {
+    let tensor = try file.tensor(name)
+    guard tensor.shape == shape else {
+      throw Failure(.data, "\(file.path): \(name) has shape \(tensor.shape), expected \(shape)")
+    }
+    return tensor
+  }
+
+  private func bar(_ name: String) throws -> Double {
+    let values = try file.tensor("bar/\(name)").values
+    guard values.count == 1, values[0].isFinite, values[0] >= 0 else {
+      throw Failure(.data, "\(file.path): bar/\(name) is \(values.prefix(2)), expected one number from 0 up")
+    }
+    return Double(values[0])
+  }
 
   /// Largest difference relative to the largest value.
   private func compare(_ name: String, _ found: Tensor?, bar: String) throws -> Comparison {
@@ -108,7 +135,12 @@ public struct ParityFixture {
     let bar = try bar("gradient")
     let names = variables.parameters.map { variables.list[$0].name }
     let expected = try names.map { try file.tensor("gradient/\($0)").values.map(Double.init) }
-    let norms = try names.map { Double(try file.tensor("gradient_norm/\($0)").values.first ?? 0) }
+    let norms = try names.map { name in
+      guard let norm = try file.tensor("gradient_norm/\(name)").values.first else {
+        throw Failure(.data, "\(file.path): gradient_norm/\(name) is empty")
+      }
+      return Double(norm)
+    }
     let floor = (expected.map(rms).max() ?? 0) / 1000
     let normFloor = (norms.max() ?? 0) / 1000
     var result: [Comparison] = []

@@ -24,7 +24,7 @@ public final class Replica {
     self.network = network
     size = (height, width)
     self.recomputes = recomputes
-    team = ThreadTeam(count: threads)
+    team = try ThreadTeam(count: threads)
     let description =
       trains
       ? try network.training(pairs: 1, height: height, width: width)

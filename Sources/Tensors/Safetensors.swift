@@ -1,8 +1,8 @@
 import Foundation
 
-/// A safetensors file, mapped into memory and checked before anything is read from it.
+/// A safetensors file, checked before anything is read from it.
 ///
-/// Format: 8 bytes little-endian header length, a JSON header, then the tensors' bytes
+/// Format: 8 bytes little-endian header length, a JSON header, then the tensors' bytes without gaps
 /// (https://huggingface.co/docs/safetensors).
 public struct Safetensors: Sendable {
   /// One tensor's place in the file.
@@ -19,53 +19,92 @@ public struct Safetensors: Sendable {
   public let metadata: [String: String]
   /// The tensors by name.
   public let entries: [String: Entry]
-  private let data: Data
+  private let file: InputFile
   private let start: Int
+
+  /// The longest header the format allows, in bytes.
+  private static let headerLimit = 100_000_000
 
   /// Opens and checks `path`. A missing file is `.missing`; anything wrong inside is `.data`.
   public init(path: String) throws {
     self.path = path
-    guard FileManager.default.fileExists(atPath: path) else { throw Failure(.missing, "\(path): no such file") }
-    do { data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) } catch {
-      throw Failure(.missing, "\(path): cannot be read")
-    }
+    file = try InputFile(path)
     func bad(_ what: String) -> Failure { Failure(.data, "\(path): not a safetensors file: \(what)") }
-    guard data.count >= 8 else { throw bad("\(data.count) bytes are too few for a header") }
-    let length = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    guard length <= UInt64(data.count - 8) else {
-      throw bad("the header's length, \(length) bytes, exceeds the file's \(data.count)")
+    let beginning = try file.read(at: 0, count: min(file.byteCount, 40))
+    if let failure = Self.otherFormat(beginning, path) { throw failure }
+    guard file.byteCount >= 8 else { throw bad("\(file.byteCount) bytes are too few for a header") }
+    let length = beginning.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= UInt64(file.byteCount - 8) else {
+      throw bad("the header's length, \(length) bytes, exceeds the file's \(file.byteCount)")
+    }
+    guard length <= UInt64(Self.headerLimit) else {
+      throw bad("the header's length, \(length) bytes, exceeds the format's limit of \(Self.headerLimit)")
     }
     start = 8 + Int(length)
-    guard let header = try? JSONSerialization.jsonObject(with: data[8..<start]) as? [String: Any] else {
-      throw bad("the header is not JSON")
-    }
-    var metadata: [String: String] = [:]
+    let header: SafetensorsHeader
+    do { header = try SafetensorsHeader(Array(try file.read(at: 8, count: Int(length)))) } catch let error
+      as SafetensorsHeader.Malformed
+    { throw bad(error.reason) }
     var entries: [String: Entry] = [:]
-    for (name, value) in header {
-      if name == "__metadata__" {
-        metadata = value as? [String: String] ?? [:]
-        continue
+    for field in header.fields {
+      guard let element = ElementType(rawValue: field.element) else {
+        throw bad("tensor \(field.name) has type \(field.element)")
       }
-      guard let fields = value as? [String: Any], let code = fields["dtype"] as? String,
-        let extents = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
-      else { throw bad("tensor \(name) lacks dtype, shape or data_offsets") }
-      guard let element = ElementType(rawValue: code) else { throw bad("tensor \(name) has type \(code)") }
-      var count = 1
-      for extent in extents {
-        let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-        guard extent >= 0, !overflow, product < 1 << 56 else { throw bad("tensor \(name) has shape \(extents)") }
-        count = product
+      let type = TensorType(Shape(field.extents), element)
+      guard Self.isCountable(field.extents) else { throw bad("tensor \(field.name) has shape \(type.shape)") }
+      guard field.offsets.count == type.byteCount else {
+        throw bad("tensor \(field.name) \(type) takes \(type.byteCount) bytes, not \(field.offsets.count)")
       }
-      let type = TensorType(Shape(extents), element)
-      guard offsets[0] >= 0, offsets[1] >= offsets[0], offsets[1] <= data.count - start,
-        offsets[1] - offsets[0] == type.byteCount
-      else {
-        throw bad("tensor \(name) \(type) does not fit bytes \(offsets[0])..<\(offsets[1]) of \(data.count - start)")
-      }
-      entries[name] = Entry(type: type, range: offsets[0]..<offsets[1])
+      entries[field.name] = Entry(type: type, range: field.offsets)
     }
-    self.metadata = metadata
+    // The format allows neither holes nor overlaps, and nothing after the last tensor.
+    var end = 0
+    for (name, entry) in entries.sorted(by: {
+      ($0.value.range.lowerBound, $0.value.range.upperBound)
+        < ($1.value.range.lowerBound, $1.value.range.upperBound)
+    }) {
+      guard entry.range.lowerBound == end else {
+        throw bad("tensor \(name) begins at byte \(entry.range.lowerBound) of the data, expected \(end)")
+      }
+      end = entry.range.upperBound
+    }
+    guard end == file.byteCount - start else {
+      throw bad("its tensors take \(end) bytes, the file has \(file.byteCount - start) for them")
+    }
+    metadata = header.metadata
     self.entries = entries
+  }
+
+  /// Whether no product of some of the extents, in bytes, leaves the range of integers.
+  private static func isCountable(_ extents: [Int]) -> Bool {
+    var count = 1
+    for extent in extents where extent > 0 {
+      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+      guard !overflow, product < 1 << 56 else { return false }
+      count = product
+    }
+    return true
+  }
+
+  /// The failure of a file that people have in place of a safetensors file, known by its first bytes.
+  private static func otherFormat(_ beginning: Data, _ path: String) -> Failure? {
+    func begins(with bytes: [UInt8]) -> Bool { beginning.starts(with: bytes) }
+    let hasHeader = beginning.count > 8 && beginning[8] == UInt8(ascii: "{")
+    // A ZIP archive or a bare pickle of protocol 2 or later.
+    if begins(with: [0x50, 0x4B, 3, 4])
+      || !hasHeader && begins(with: [0x80]) && beginning.count > 1 && beginning[1] <= 5
+    {
+      let code =
+        "import sys, torch; from safetensors.torch import save_file; w = torch.load(sys.argv[1], map_location='cpu', "
+        + "weights_only=True); save_file({k: v.contiguous() for k, v in w.items()}, sys.argv[2])"
+      return Failure(
+        .data, "\(path): a PyTorch file (pickle), not a safetensors file",
+        hint: "convert it: python3 -c \"\(code)\" FILE.pth FILE.safetensors")
+    }
+    if begins(with: Array("version https://git-lfs".utf8)) {
+      return Failure(.data, "\(path): a Git LFS pointer, not the file itself", hint: "git lfs pull fetches it")
+    }
+    return nil
   }
 
   /// The names in a fixed order.
@@ -74,14 +113,25 @@ public struct Safetensors: Sendable {
   /// The raw bytes of `name`; a missing tensor is `.data`.
   public func bytes(_ name: String) throws -> Data {
     guard let entry = entries[name] else { throw Failure(.data, "\(path): tensor \(name) is missing") }
-    return data[start + entry.range.lowerBound..<start + entry.range.upperBound]
+    return try file.read(at: start + entry.range.lowerBound, count: entry.range.count)
   }
 
   /// The tensor `name` as float32; every floating-point type and the integers convert.
   public func tensor(_ name: String) throws -> Tensor {
-    let bytes = try bytes(name)
-    guard let type = entries[name]?.type else { throw Failure(.data, "\(path): tensor \(name) is missing") }
-    let values: [Float] = bytes.withUnsafeBytes { raw in
+    guard let entry = entries[name] else { throw Failure(.data, "\(path): tensor \(name) is missing") }
+    let type = entry.type
+    // Twice the elements: whoever asks puts them into another order.
+    try Storage.require(byteCount: type.byteCount + 8 * type.shape.count)
+    if type.element == .float32 {
+      let values = try [Float](unsafeUninitializedCapacity: type.shape.count) { buffer, count in
+        try file.read(
+          at: start + entry.range.lowerBound,
+          into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<type.byteCount]))
+        count = type.shape.count
+      }
+      return Tensor(type.shape, values)
+    }
+    let values: [Float] = try bytes(name).withUnsafeBytes { raw in
       func map<T>(_: T.Type, _ convert: (T) -> Float) -> [Float] {
         (0..<type.shape.count).map {
           convert(raw.loadUnaligned(fromByteOffset: $0 * type.element.byteCount, as: T.self))
@@ -89,11 +139,7 @@ public struct Safetensors: Sendable {
       }
       switch type.element {
       case .float64: return map(Double.self) { Float($0) }
-      case .float32:
-        return [Float](unsafeUninitializedCapacity: type.shape.count) { buffer, count in
-          UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw)
-          count = type.shape.count
-        }
+      case .float32: return map(Float.self) { $0 }
       case .float16: return map(UInt16.self, Float.init(halfBits:))
       case .bfloat16: return map(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
       case .int64: return map(Int64.self) { Float($0) }
@@ -123,8 +169,8 @@ public struct Safetensors: Sendable {
     }
   }
 
-  /// Writes `items` in order to `path`, which must not matter until this returns; `written` sees every piece on its way
-  /// to the file, for a running checksum. The file is synced.
+  /// Writes `items` in order to the new file `path`, which must not matter until this returns; `written` sees every piece on its
+  /// way to the file, for a running checksum. The file is synced.
   public static func write(
     _ items: [Item], metadata: [String: String] = [:], to path: String, written: (Data) -> Void = { _ in }
   ) throws {
@@ -143,24 +189,14 @@ public struct Safetensors: Sendable {
     var prefix = Data((0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) })
     prefix.append(json)
 
-    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    guard file >= 0 else { throw Failure.system("create", path, kind: .output) }
-    defer { close(file) }
+    let file = try NewFile(path)
     func put(_ data: Data) throws {
       written(data)
-      try data.withUnsafeBytes { raw in
-        var done = 0
-        while done < raw.count {
-          let count = Foundation.write(file, raw.baseAddress.map { $0 + done }, raw.count - done)
-          if count < 0 && errno == EINTR { continue }
-          guard count > 0 else { throw Failure.system("write", path) }
-          done += count
-        }
-      }
+      try file.write(data)
     }
     try put(prefix)
     for item in items { try put(item.bytes()) }
-    guard fsync(file) == 0 else { throw Failure.system("sync", path) }
+    try file.finish()
   }
 }
 

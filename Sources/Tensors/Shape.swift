@@ -1,3 +1,5 @@
+@_exported import Platform
+
 /// The extents of a tensor, outermost first. Maps are channels last: `[image, row, column, channel]`.
 public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible {
   /// The extents.

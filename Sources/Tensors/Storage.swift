@@ -15,15 +15,35 @@ public final class Storage: @unchecked Sendable {
   /// The boundary, in bytes, on which the engine places tensors: one cache line, one AVX-512 register.
   public static let alignment = 64
 
-  /// Maps `byteCount` zeroed bytes; fails where the system has no memory.
-  public init(byteCount: Int) throws {
-    let huge = 2 << 20
-    let unit = byteCount >= huge ? huge : 4096
-    mapped = max(unit, (byteCount + unit - 1) / unit * unit) + (byteCount >= huge ? huge : 0)
-    guard let map = mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), map != MAP_FAILED
+  /// The host's memory in bytes.
+  private static let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+
+  /// Refuses `byteCount` bytes where the host has not as many, or this process may not have them. The system would grant them,
+  /// and end the process when it writes to them.
+  public static func require(byteCount: Int) throws {
+    if byteCount > 0 { munmap(try map(byteCount), byteCount) }
+  }
+
+  private static func map(_ byteCount: Int) throws -> UnsafeMutableRawPointer {
+    guard byteCount <= physical else {
+      throw Failure(.run, "\(byteCount >> 20) MiB of memory are needed at once, this host has \(physical >> 20)")
+    }
+    guard let map = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), map != MAP_FAILED
     else {
       throw Failure(.run, "cannot allocate \(byteCount >> 20) MiB of memory: \(String(cString: strerror(errno)))")
     }
+    return map
+  }
+
+  /// Maps `byteCount` zeroed bytes; fails where the host has no such memory.
+  public init(byteCount: Int) throws {
+    precondition(byteCount >= 0)
+    let huge = 2 << 20
+    let unit = byteCount >= huge ? huge : 4096
+    // Not beyond the range of integers: more than any host has is refused anyway.
+    let room = min(byteCount, 1 << 60)
+    mapped = max(unit, (room + unit - 1) / unit * unit) + (byteCount >= huge ? huge : 0)
+    let map = try Self.map(mapped)
     self.byteCount = byteCount
     mapping = map
     if byteCount >= huge {

@@ -28,9 +28,14 @@ public final class ThreadTeam: @unchecked Sendable {
   private let taken: [ManagedAtomic<Int>]
   private let running = ManagedAtomic<Int>(0)
 
-  /// Starts `count - 1` threads; `count` is at least 1.
-  public init(count: Int) {
+  /// The most threads for each processor that this process may use: more would only wait for one another, at every barrier.
+  private static let crowd = 16
+
+  /// Starts threads until the team has `count`, at least 1, or as many as the processors can use. Fails where the system does not
+  /// allow as many.
+  public init(count: Int) throws {
     precondition(count >= 1)
+    let count = min(count, Self.crowd * ProcessInfo.processInfo.activeProcessorCount)
     self.count = count
     taken = (0..<count).map { _ in ManagedAtomic(0) }
     mutex = .allocate(capacity: 1)
@@ -38,12 +43,44 @@ public final class ThreadTeam: @unchecked Sendable {
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(wake, nil)
     for index in 1..<max(1, count) {
-      running.wrappingIncrement(ordering: .relaxed)
-      let thread = Thread { [unowned self] in serve(index) }
-      thread.name = "team-\(index)"
-      thread.stackSize = 4 << 20
-      thread.start()
+      let code = start(index)
+      guard code == 0 else {
+        throw Failure(.run, "cannot start thread \(index + 1) of \(count): \(String(cString: strerror(code)))")
+      }
     }
+  }
+
+  /// Starts thread `index`; the error's number, or 0. Not by Foundation's `Thread`, which keeps to itself that one did not start.
+  private func start(_ index: Int) -> Int32 {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, 4 << 20)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    let entry = Unmanaged.passRetained(Entry(team: self, index: index))
+    running.wrappingIncrement(ordering: .relaxed)
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread, &attributes,
+      { argument in
+        guard let argument else { return nil }
+        let entry = Unmanaged<Entry>.fromOpaque(argument).takeRetainedValue()
+        Thread.current.name = "team-\(entry.index)"
+        entry.team.serve(entry.index)
+        return nil
+      }, entry.toOpaque())
+    if code != 0 {
+      entry.release()
+      running.wrappingDecrement(ordering: .relaxed)
+    }
+    return code
+  }
+
+  /// What a new thread is told. Unowned and unchecked: a team waits for its threads before it goes, also where it fails to start.
+  private final class Entry {
+    unowned(unsafe) let team: ThreadTeam
+    let index: Int
+    init(team: ThreadTeam, index: Int) { (self.team, self.index) = (team, index) }
   }
 
   deinit {

@@ -27,12 +27,11 @@ public final class Progress {
   /// A full line.
   public func say(_ line: String) {
     guard isSpeaking else { return }
-    put((isLineOpen ? "\r\u{1B}[K" : "") + line + "\n")
+    let line = line.escaped(keepingLines: true)
+    StandardError.write((isLineOpen ? "\r\u{1B}[K" : "") + line + "\n")
     isLineOpen = false
     if let log { log(line) } else { early.append(line) }
   }
-
-  private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
   /// Steps begin at `step` of `total`.
   func begin(at step: Int, of total: Int) {
@@ -50,7 +49,7 @@ public final class Progress {
       "step \(step)/\(total)  loss \(String(format: "%.4f", loss))  "
       + "\(String(format: "%.1f", Double(pairs) / seconds)) pairs/s  \(Self.duration(left)) left"
     if isTerminal {
-      put("\r\u{1B}[K" + line)
+      StandardError.write("\r\u{1B}[K" + line)
       isLineOpen = true
     } else {
       say(line)

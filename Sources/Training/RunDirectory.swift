@@ -85,31 +85,7 @@ public final class RunDirectory {
   private static func remove(_ folders: [String]) { for folder in folders.reversed() { rmdir(folder) } }
 
   /// Writes a file whole or not at all.
-  public func write(_ name: String, _ data: Data) throws { try Self.write("\(path)/\(name)", data) }
-
-  /// Writes `data` to `path` whole or not at all: to a temporary name, synced, renamed.
-  public static func write(_ path: String, _ data: Data) throws {
-    let temporary = path + ".part"
-    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw Failure.system("write", path, kind: .output) }
-    defer { close(file) }
-    var done = 0
-    while done < data.count {
-      let count = data.withUnsafeBytes { Foundation.write(file, $0.baseAddress.map { $0 + done }, data.count - done) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else {
-        let failure = Failure.system("write", path)
-        unlink(temporary)
-        throw failure
-      }
-      done += count
-    }
-    guard fsync(file) == 0, rename(temporary, path) == 0 else {
-      let failure = Failure.system("write", path)
-      unlink(temporary)
-      throw failure
-    }
-  }
+  public func write(_ name: String, _ data: Data) throws { try AtomicFile.write(data, to: "\(path)/\(name)") }
 
   /// The lines of `metrics.jsonl` as objects; one that a kill cut short is left out.
   private var metrics: [(line: Substring, object: [String: Any])] {
@@ -134,7 +110,7 @@ public final class RunDirectory {
   /// Appends a line to `metrics.jsonl` or `log.txt`.
   public func append(_ name: String, _ line: String) throws {
     let file = "\(path)/\(name)"
-    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw Failure.system("write", file) }
     defer { close(descriptor) }
     let data = Data((line + "\n").utf8)

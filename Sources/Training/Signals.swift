@@ -1,25 +1,11 @@
-import Foundation
+import CStart
 
-/// Requests to stop: SIGTERM, SIGINT and SIGUSR1 ask for a checkpoint at the next step's end; a second SIGINT ends at once.
+/// Requests to stop: SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP and SIGXCPU ask `train` for a checkpoint at the next step's end; a
+/// second SIGINT ends it at once. Handlers are in place before any library starts (`CStart`); other commands have none.
 public enum Signals {
-  // Unsafe but sound: a signal handler may only store to a flag of this type, and readers tolerate any order.
-  nonisolated(unsafe) private static var request: sig_atomic_t = 0
-
-  /// Starts listening.
-  public static func listen() {
-    for number in [SIGTERM, SIGINT, SIGUSR1] {
-      signal(number) { number in
-        if number == SIGINT, Signals.request != 0 { _exit(130) }
-        Signals.request = sig_atomic_t(number)
-      }
-      // Whoever started this process may have blocked it.
-      var set = sigset_t()
-      sigemptyset(&set)
-      sigaddset(&set, number)
-      pthread_sigmask(SIG_UNBLOCK, &set, nil)
-    }
-  }
+  /// Lets them in: those that came since the process started have waited, also across an `exec`.
+  public static func admit() { dms_stop_admit() }
 
   /// Whether somebody asked to stop.
-  public static var isStopRequested: Bool { request != 0 }
+  public static var isStopRequested: Bool { dms_stop_requested() != 0 }
 }

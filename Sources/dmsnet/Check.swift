@@ -16,17 +16,19 @@ struct Check: ParsableCommand {
   var verbose = false
 
   func run() throws {
+    try require(threads, in: Limits.threads, "--threads")
     var failed = 0
     for path in fixtures {
       let comparisons = try ParityFixture(path: path).compare(threads: threads)
       let missed = comparisons.filter { !$0.holds }
       for item in verbose ? comparisons : missed {
-        print("  \(item.holds ? "ok  " : "MISS") \(item.name): \(number(item.error)), bar \(number(item.bar))")
+        try StandardOutput.print(
+          "  \(item.holds ? "ok  " : "MISS") \(item.name.escaped()): \(number(item.error)), bar \(number(item.bar))")
       }
       let worst = comparisons.max { $0.error / $0.bar < $1.error / $1.bar }
       let summary = worst.map { "worst \($0.name) at \(number($0.error)) of \(number($0.bar))" } ?? ""
-      print(
-        "\(missed.isEmpty ? "ok  " : "MISS") \(path): \(comparisons.count) comparisons, \(missed.count) missed, \(summary)"
+      try StandardOutput.print(
+        "\(missed.isEmpty ? "ok  " : "MISS") \(path.escaped()): \(comparisons.count) comparisons, \(missed.count) missed, \(summary)"
       )
       failed += missed.isEmpty ? 0 : 1
     }

@@ -16,6 +16,7 @@ struct Doctor: ParsableCommand {
   }
 
   func run() throws {
+    try require(threads, in: Limits.threads, "--threads")
     let communicator = try Job.communicator()
     let affinity = Self.processors
     let places = try communicator.allGather(
@@ -33,15 +34,15 @@ struct Doctor: ParsableCommand {
               as [String: Any]
           )
         })
-      print(String(decoding: try Training.json(object, indented: true), as: UTF8.self))
+      try StandardOutput.print(String(decoding: try Training.json(object, indented: true), as: UTF8.self))
       return
     }
     for finding in findings {
       let name = finding.key.replacingOccurrences(of: "_", with: " ")
-      print(
+      try StandardOutput.print(
         "\(finding.cure == nil ? "ok  " : "LOOK") \(name)\(String(repeating: " ", count: max(1, 18 - name.count)))\(finding.value)"
       )
-      if let cure = finding.cure { print("     cure: \(cure)") }
+      if let cure = finding.cure { try StandardOutput.print("     cure: \(cure)") }
     }
   }
 

@@ -29,6 +29,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let communicator = try Job.communicator()
     let (opened, dataset, chosen) = try communicator.together {
+      try require(workers, in: Limits.threads, "--workers")
       let opened = try TrainedModel(checkpoint, threads: threads)
       var source = Dataset.Source(folder: data)
       (source.annotations, source.images, source.isStrict) = (annotations, images, strict)
@@ -54,10 +55,10 @@ struct Evaluate: ParsableCommand {
         do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
           throw Failure(.output, "\(output): cannot be made or written to")
         }
-        try RunDirectory.write("\(output)/metrics.json", text)
-        try RunDirectory.write("\(output)/predictions.csv", Data(reports[0].csv.utf8))
+        try AtomicFile.write(text, to: "\(output)/metrics.json")
+        try AtomicFile.write(Data(reports[0].csv.utf8), to: "\(output)/predictions.csv")
       }
-      if json { print(String(decoding: text, as: UTF8.self)) }
+      if json { try StandardOutput.print(String(decoding: text, as: UTF8.self)) }
     }
   }
 

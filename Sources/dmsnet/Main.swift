@@ -26,19 +26,19 @@ struct Main: ParsableCommand {
       let communicator = try Job.join()
       switch try communicator.together(request) {
       case .command(var command): try command.run()
-      case .text(let text): if communicator.rank == 0 { print(text) }
+      case .text(let text): if communicator.rank == 0 { try StandardOutput.print(text) }
       }
       communicator.close()
     } catch let agreed as Agreed {
-      if Job.joined?.rank ?? 0 == 0 { say(agreed.failure) }
+      if Job.joined?.rank ?? 0 == 0 { agreed.failure.report() }
       finish(agreed.failure.kind)
     } catch {
       let failure = Failure(error)
       guard let communicator = Job.joined, communicator.size > 1 else {
-        say(failure)
+        failure.report()
         finish(failure.kind)
       }
-      say(Failure(failure.kind, communicator.place + failure.message, hint: failure.hint))
+      Failure(failure.kind, communicator.place + failure.message, hint: failure.hint).report()
       communicator.abort(failure.kind.rawValue)
     }
   }
@@ -52,12 +52,8 @@ struct Main: ParsableCommand {
     } catch {
       let text = fullMessage(for: error)
       if exitCode(for: error) == .success { return .text(text) }
-      throw Failure(.usage, message(for: error))
+      throw Failure(.usage, message(for: error).firstLine)
     }
-  }
-
-  private static func say(_ failure: Failure) {
-    FileHandle.standardError.write(Data("dmsnet: error: \(failure)\n".utf8))
   }
 
   private static func finish(_ kind: Failure.Kind) -> Never {

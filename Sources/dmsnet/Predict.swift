@@ -17,7 +17,10 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     let communicator = try Job.communicator()
-    let (model, dataset) = try communicator.together { (try TrainedModel(checkpoint, threads: threads), try pairs()) }
+    let (model, dataset) = try communicator.together {
+      if communicator.rank == 0 { try submission.map(AtomicFile.check) }
+      return (try TrainedModel(checkpoint, threads: threads), try pairs())
+    }
     let (labels, all) = (dataset.labels, Array(dataset.patients.indices))
     try communicator.requireSame(model.facts.merging(dataset.facts(of: all)) { $1 }, .data)
     let weights = model.weights[0]
@@ -34,7 +37,7 @@ struct Predict: ParsableCommand {
       if let submission {
         let text = ([["ID"] + labels] + rows.map { [$0.id] + $0.values }).map { $0.joined(separator: ",") + "\n" }
           .joined()
-        try RunDirectory.write(submission, Data(text.utf8))
+        try AtomicFile.write(Data(text.utf8), to: submission)
       } else if json {
         let objects = rows.map { row in
           [
@@ -42,14 +45,14 @@ struct Predict: ParsableCommand {
             "probabilities": Dictionary(uniqueKeysWithValues: zip(labels, row.values.map { Double($0) ?? 0 })),
           ] as [String: Any]
         }
-        print(
+        try StandardOutput.print(
           String(decoding: try Training.json(photographs.isEmpty ? objects : objects[0], indented: true), as: UTF8.self)
         )
       } else {
-        for row in rows {
-          if rows.count > 1 { print(row.id) }
-          for (label, value) in zip(labels, row.values) { print("\(label)  \(value)") }
+        let blocks = rows.map { row in
+          (rows.count > 1 ? [row.id.escaped()] : []) + zip(labels, row.values).map { "\($0)  \($1)" }
         }
+        try StandardOutput.print(blocks.joined().joined(separator: "\n"))
       }
     }
   }

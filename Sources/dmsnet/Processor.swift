@@ -29,7 +29,10 @@ enum Processor {
 
   /// Names a better kernel and starts again where OpenBLAS's is not worth this processor, or is wrong on it. A kernel that the
   /// user named is left alone.
+  ///
+  /// Signals that ask to stop wait until it is settled that this process image stays.
   static func mend() {
+    defer { Signals.admit() }
     let environment = ProcessInfo.processInfo.environment
     let tried = environment[trail].map { $0.split(separator: ",").map(String.init) } ?? []
     if tried.isEmpty, environment[choice] != nil { return }
@@ -54,5 +57,5 @@ enum Processor {
     execv("/proc/self/exe", arguments)
   }
 
-  private static func say(_ line: String) { FileHandle.standardError.write(Data("dmsnet: \(line)\n".utf8)) }
+  private static func say(_ line: String) { StandardError.say("dmsnet: \(line)") }
 }

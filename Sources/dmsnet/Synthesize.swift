@@ -15,6 +15,8 @@ struct Synthesize: ParsableCommand {
   @Option(help: "Threads.") var threads = 2
 
   func run() throws {
+    try require(patients, in: 1...1_000_000, "--patients")
+    try require(threads, in: Limits.threads, "--threads")
     let synthesis = try Synthesis(
       patients: patients, seed: seed, size: size, difficulty: difficulty, labelNoise: labelNoise, format: format)
     try synthesis.write(to: output, threads: threads)

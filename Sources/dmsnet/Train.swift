@@ -13,10 +13,9 @@ struct Train: ParsableCommand {
     let communicator = try Job.communicator()
     let told = try communicator.together { try TrainArguments(arguments) }
     if told.asksForHelp {
-      if communicator.rank == 0 { print(Self.helpMessage()) }
+      if communicator.rank == 0 { try StandardOutput.print(Self.helpMessage()) }
       return
     }
-    Signals.listen()
     let progress = Progress(isSpeaking: communicator.rank == 0)
     let start = try RunStart(told.given, resumes: told.isResumed, communicator, progress)
     let trainer = try Trainer(start, communicator, progress)

@@ -8,7 +8,7 @@ struct TrainedModel {
 
   /// Opens the checkpoint at `path`, a run's folder or a checkpoint's.
   init(_ path: String, threads: Int) throws {
-    guard (1...1024).contains(threads) else { throw Failure(.usage, "--threads is \(threads), expected 1 to 1024") }
+    try require(threads, in: Limits.threads, "--threads")
     checkpoint = try Checkpoint(path)
     let (options, network) = (checkpoint.state.options, try DMSNet(checkpoint.state.configuration))
     replica = try Replica(

@@ -4,10 +4,10 @@ import Testing
 /// The house: who may import whom, and how long a file may be.
 struct HouseTests {
   private static let allowed: [String: Set<String>] = [
-    "Tensors": ["CKernels", "Atomics"], "Graphs": ["Tensors"],
+    "Platform": [], "Tensors": ["Platform", "CKernels", "Atomics"], "Graphs": ["Tensors"],
     "Operations": ["Graphs", "CKernels", "COpenBLAS"], "Models": ["Operations"],
     "Fundus": ["Tensors", "CJPEG", "CZip"], "Communication": ["Tensors", "CMPI"], "Metrics": [],
-    "Training": ["Models", "Fundus", "Communication", "Metrics", "Crypto"],
+    "Training": ["CStart", "Models", "Fundus", "Communication", "Metrics", "Crypto"],
     "dmsnet": ["Training", "ArgumentParser", "Yams"],
   ]
   private static let system: Set<String> = ["Foundation", "FoundationXML", "Glibc", "Dispatch"]

@@ -44,6 +44,86 @@ struct ParityTests {
   }
 }
 
+/// Fixtures that are not as the reference writes them.
+struct DamagedFixtureTests {
+  private typealias Contents = (metadata: [String: String], tensors: [String: Tensor])
+
+  private func contents() throws -> Contents {
+    let file = try Safetensors(path: "\(bundled)/without-casfm.safetensors")
+    var tensors: [String: Tensor] = [:]
+    for name in file.names { tensors[name] = try file.tensor(name) }
+    return (file.metadata, tensors)
+  }
+
+  /// Compares a fixture with other contents; the failure, if it fails.
+  private func failure(_ contents: Contents) throws -> Failure? {
+    let path = NSTemporaryDirectory() + "dmsnet-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let items = contents.tensors.sorted { $0.key < $1.key }.map { name, tensor in
+      guard name.hasSuffix("num_batches_tracked") else { return Safetensors.Item(name, tensor) }
+      return Safetensors.Item(name, TensorType(tensor.shape, .int64)) {
+        tensor.values.map { Int64($0) }.withUnsafeBytes { Data($0) }
+      }
+    }
+    try Safetensors.write(items, metadata: contents.metadata, to: path)
+    do {
+      _ = try ParityFixture(path: path).compare(threads: 1)
+      return nil
+    } catch let failure as Failure {
+      return failure
+    }
+  }
+
+  @Test func inputsAndBarsMustFit() throws {
+    let whole = try contents()
+    let side = Tensor([1, 3, 32, 64])
+    let changes: [(String, (inout Contents) -> Void)] = [
+      ("no pairs", { for eye in ["left", "right"] { $0.tensors["input/\(eye)"] = Tensor([0, 3, 64, 64]) } }),
+      ("small", { for eye in ["left", "right"] { $0.tensors["input/\(eye)"] = side } }),
+      ("rank 3", { for eye in ["left", "right"] { $0.tensors["input/\(eye)"] = Tensor([3, 64, 64]) } }),
+      ("one eye", { $0.tensors["input/right"] = side }), ("missing", { $0.tensors["input/left"] = nil }),
+      ("labels", { $0.tensors["input/labels"] = Tensor([1, 1]) }),
+      ("eye labels", { $0.tensors["input/eye_labels"] = Tensor([2]) }),
+      ("no bar", { $0.tensors["bar/gradient"] = nil }), ("empty bar", { $0.tensors["bar/logits"] = Tensor([0]) }),
+      ("NaN bar", { $0.tensors["bar/loss"] = Tensor([1], [.nan]) }),
+      ("infinite bar", { $0.tensors["bar/loss"] = Tensor([1], [.infinity]) }),
+      ("no norm", { $0.tensors["gradient_norm/classifier"] = Tensor([0]) }),
+      ("no loss weights", { $0.metadata["loss"] = nil }), ("no JSON", { $0.metadata["config"] = "{" }),
+      ("depth", { $0.metadata["config"] = String(repeating: "[", count: 100_000) }),
+    ]
+    for (name, change) in changes {
+      var changed = whole
+      change(&changed)
+      let failure = try failure(changed)
+      #expect(failure?.kind == .data, "\(name): \(failure?.description ?? "passes")")
+    }
+  }
+
+  /// Whatever numbers its description holds, a fixture is compared or refused.
+  @Test func mutatedDescriptionsAreRefused() throws {
+    let whole = try contents()
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var stream = CounterRandom(seed: seed).stream(.test)
+    let values = [
+      "0", "-1", "1.5", "1e400", "1e30", "9223372036854775807", "4611686018427387904", "1000001", "null", "[]", "\"x\"",
+      "[[1]]",
+    ]
+    for _ in 0..<150 {
+      var changed = whole
+      let key = ["config", "loss"][stream.below(4) / 3]
+      let text = try #require(changed.metadata[key])
+      let numbers = text.matches(of: /-?[0-9][0-9.e+-]*/)
+      let number = numbers[stream.below(numbers.count)]
+      let value = values[stream.below(values.count)]
+      changed.metadata[key] = text.replacingCharacters(in: number.range, with: value)
+      let failure = try failure(changed)
+      #expect(
+        failure.map { $0.kind == .data } ?? (key == "loss" || text[..<number.startIndex].contains("dropout")),
+        "seed \(seed): \(key) \(changed.metadata[key] ?? ""): \(failure?.description ?? "passes")")
+    }
+  }
+}
+
 struct NetworkTests {
   private func step(_ replica: Replica, pairs: Int, of all: Int, first: Int = 0) throws -> (
     losses: Float, logits: [Float]
@@ -167,6 +247,20 @@ struct WeightsTests {
   @Test func shapesThatCannotBeAreRefused() throws {
     #expect(throws: Failure.self) { try Configuration(depth: 20) }
     #expect(throws: Failure.self) { try small { $0.heads = 5 } }
+    for change: (inout Configuration) -> Void in [
+      { $0.stem = 0 }, { $0.stem = 1 << 40 }, { $0.width = .max }, { $0.embedding = -1 }, { $0.heads = .min },
+      { $0.bins = [] }, { $0.bins = [65] }, { $0.bins = Array(repeating: 1, count: 17) }, { $0.labels = .max },
+      { $0.blocks = [1, 1, 1] }, { $0.blocks = [1, 1, 1, 1001] }, { $0.dropout = .nan }, { $0.dropout = 1 },
+    ] {
+      let failure = #expect(throws: Failure.self) { try small(change) }
+      #expect(failure?.kind == .usage)
+    }
+    for (height, width) in [(64, 4097), (.max, 64), (64, -1)] {
+      #expect(throws: Failure.self) { try small().inference(pairs: 1, height: height, width: width) }
+    }
+    for pairs in [0, -1, 4097, .max] {
+      #expect(throws: Failure.self) { try small().training(pairs: pairs, height: 64, width: 64) }
+    }
     #expect(throws: Failure.self) { try Replica(small(), height: 32, width: 64, threads: 1, seed: 0) }
     #expect(try Configuration(depth: 101).depth == 101)
   }

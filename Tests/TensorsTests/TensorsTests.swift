@@ -2,68 +2,6 @@ import Foundation
 import Tensors
 import Testing
 
-/// A folder that goes with the test.
-final class Folder {
-  let path = NSTemporaryDirectory() + "dmsnet-" + UUID().uuidString
-  init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-}
-
-struct SafetensorsTests {
-  @Test func whatIsWrittenIsRead() throws {
-    let folder = try Folder()
-    let path = folder.path + "/a.safetensors"
-    let tensor = Tensor([2, 3], [1, -2, 3.5, 0, .leastNonzeroMagnitude, 1e30])
-    try Safetensors.write(
-      [
-        Safetensors.Item("x", tensor),
-        Safetensors.Item("count", TensorType([], .int64)) { withUnsafeBytes(of: Int64(7)) { Data($0) } },
-      ], metadata: ["format": "pt"], to: path)
-    let file = try Safetensors(path: path)
-    #expect(try file.tensor("x") == tensor)
-    #expect(try file.tensor("count").values == [7])
-    #expect(file.metadata == ["format": "pt"])
-  }
-
-  @Test func halfPrecisionConverts() throws {
-    let folder = try Folder()
-    let path = folder.path + "/h.safetensors"
-    let halves: [UInt16] = [0x3C00, 0xC000, 0x0001, 0x7BFF, 0x8000, 0x7C00]
-    let brains: [UInt16] = [0x3F80, 0xC000, 0x0000, 0x7F7F]
-    try Safetensors.write(
-      [
-        Safetensors.Item("half", TensorType([6], .float16)) { halves.withUnsafeBytes { Data($0) } },
-        Safetensors.Item("brain", TensorType([4], .bfloat16)) { brains.withUnsafeBytes { Data($0) } },
-      ], to: path)
-    let file = try Safetensors(path: path)
-    #expect(try file.tensor("half").values == [1, -2, 0x1p-24, 65504, -0.0, .infinity])
-    #expect(try file.tensor("brain").values == [1, -2, 0, Float(bitPattern: 0x7F7F_0000)])
-  }
-
-  /// Damaged files of every kind: one line that names the file, never a crash.
-  @Test(arguments: [
-    Data(), Data([1, 2, 3]), Data([255, 255, 255, 255, 255, 255, 255, 255, 1]),
-    Data([2, 0, 0, 0, 0, 0, 0, 0] + "{}".utf8.prefix(1)), Data([4, 0, 0, 0, 0, 0, 0, 0] + "nope".utf8),
-    header(#"{"x":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#),
-    header(#"{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,0]}}"#),
-    header(#"{"x":{"dtype":"F32","shape":[9223372036854775807,4],"data_offsets":[0,0]}}"#),
-    header(#"{"x":{"dtype":"Q7","shape":[1],"data_offsets":[0,4]}}"#),
-    header(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#), header(#"{"x":[1]}"#),
-  ])
-  func damagedFilesAreRefused(_ data: Data) throws {
-    let folder = try Folder()
-    let path = folder.path + "/bad.safetensors"
-    try data.write(to: URL(fileURLWithPath: path))
-    let failure = #expect(throws: Failure.self) { try Safetensors(path: path) }
-    #expect(failure?.kind == .data)
-    #expect(failure?.message.hasPrefix(path) == true)
-  }
-
-  private static func header(_ json: String) -> Data {
-    Data((0..<8).map { UInt8(truncatingIfNeeded: json.utf8.count >> (8 * $0)) } + Array(json.utf8))
-  }
-}
-
 struct CounterRandomTests {
   /// The known answers of the Philox paper's own distribution (Random123, kat_vectors).
   @Test func philoxGivesItsKnownAnswers() {
@@ -121,10 +59,32 @@ struct ThreadTeamTests {
   }
 
   @Test(arguments: [1, 2, 3, 8])
-  func threadsMeetAtBarriers(_ threads: Int) {
-    let team = ThreadTeam(count: threads)
+  func threadsMeetAtBarriers(_ threads: Int) throws {
+    let team = try ThreadTeam(count: threads)
     let work = Count(threads)
     for _ in 0..<5 { team.run(work) }
     #expect((0..<threads).allSatisfy { work.base[$0] == 50 })
+  }
+
+  /// More than the processors can use only wait for one another.
+  @Test func aCrowdIsNotStarted() throws {
+    let team = try ThreadTeam(count: 1 << 20)
+    #expect(team.count <= 16 * ProcessInfo.processInfo.activeProcessorCount)
+    let work = Count(team.count)
+    team.run(work)
+    #expect((0..<team.count).allSatisfy { work.base[$0] == 50 })
+  }
+}
+
+struct StorageTests {
+  /// More than the host has is an error, not an end by the system once it is written to.
+  @Test(arguments: [1 << 45, 1 << 62, Int.max])
+  func whatNoHostHasIsRefused(_ byteCount: Int) throws {
+    for attempt in [{ _ = try Storage(byteCount: byteCount) }, { try Storage.require(byteCount: byteCount) }] {
+      let failure = #expect(throws: Failure.self) { try attempt() }
+      #expect(failure?.kind == .run && failure?.message.contains("this host has") == true)
+    }
+    try Storage.require(byteCount: 0)
+    #expect(try Storage(byteCount: 0).byteCount == 0)
   }
 }

@@ -18,10 +18,10 @@ package struct Checkpoint {
     var files: [String: Safetensors] = [:]
     for (name, sum) in state.files.sorted(by: { $0.key < $1.key }) {
       let file = "\(path)/\(name)"
-      guard let data = try? Data(contentsOf: URL(fileURLWithPath: file), options: .mappedIfSafe) else {
+      guard let found = try? Self.sum(file) else {
         throw Failure(.data, "\(file): missing or unreadable", hint: Self.earlier(than: path))
       }
-      guard Self.sum(data) == sum else {
+      guard found == sum else {
         throw Failure(
           .data, "\(file): damaged, its SHA-256 is not the one in state.json", hint: Self.earlier(than: path))
       }
@@ -58,8 +58,15 @@ package struct Checkpoint {
     return file
   }
 
-  /// The SHA-256 of `data`, in hexadecimal.
-  static func sum(_ data: Data) -> String { hexadecimal(SHA256.hash(data: data)) }
+  /// The SHA-256 of a file, in hexadecimal.
+  private static func sum(_ path: String) throws -> String {
+    let file = try InputFile(path)
+    var hash = SHA256()
+    for start in stride(from: 0, to: file.byteCount, by: 1 << 20) {
+      hash.update(data: try file.read(at: start, count: min(1 << 20, file.byteCount - start)))
+    }
+    return hexadecimal(hash.finalize())
+  }
 
   static func hexadecimal(_ digest: SHA256.Digest) -> String {
     digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()

@@ -108,8 +108,8 @@ package struct CheckpointStore {
       }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try RunDirectory.write("\(temporary)/state.json", encoder.encode(state))
-      try Self.sync(temporary)
+      try AtomicFile.write(encoder.encode(state), to: "\(temporary)/state.json")
+      try AtomicFile.syncFolder(temporary)
       // What stands in its place is no whole checkpoint, or the run would have gone on from it.
       remove("\(folder)/\(name)")
       guard rename(temporary, "\(folder)/\(name)") == 0 else { throw Failure.system("rename", temporary) }
@@ -118,7 +118,7 @@ package struct CheckpointStore {
       throw error
     }
     link("last", to: name)
-    try Self.sync(folder)
+    try AtomicFile.syncFolder(folder)
   }
 
   /// Points a link at the checkpoint `name`, atomically. File systems without links do without: they are a convenience.
@@ -179,16 +179,6 @@ package struct CheckpointStore {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     where name.hasSuffix(".part") || (name.hasPrefix(".") && name.hasSuffix(".removed")) {
       try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
-    }
-  }
-
-  /// Makes a folder's entries durable, on file systems that can.
-  private static func sync(_ folder: String) throws {
-    let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.system("open", folder) }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 || [EINVAL, EOPNOTSUPP, ENOSYS, EBADF].contains(errno) else {
-      throw Failure.system("sync", folder)
     }
   }
 }

@@ -55,9 +55,8 @@ package struct State: Codable, Sendable {
 
   /// Reads and checks a `state.json`.
   init(path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw Failure(.missing, "\(path): cannot be read")
-    }
+    let file = try InputFile(path)
+    let data = try file.read(at: 0, count: file.byteCount)
     do { self = try JSONDecoder().decode(State.self, from: data) } catch let failure as Failure {
       throw Failure(.data, "\(path): not a checkpoint's state: \(failure.message)")
     } catch {

@@ -8,13 +8,9 @@ package enum ConfigurationFile {
 
   /// The options that the file at `path` sets, as texts by name.
   package static func read(_ path: String) throws -> [String: [String]] {
-    guard let file = FileHandle(forReadingAtPath: path) else { throw Failure(.missing, "\(path): no such file") }
-    defer { try? file.close() }
-    let data: Data
-    do { data = try file.read(upToCount: largest + 1) ?? Data() } catch {
-      throw Failure(.missing, "\(path): cannot be read")
-    }
-    guard data.count <= largest else { throw Failure(.usage, "\(path): too large for a file of options") }
+    let file = try InputFile(path)
+    guard file.byteCount <= largest else { throw Failure(.usage, "\(path): too large for a file of options") }
+    let data = try file.read(at: 0, count: file.byteCount)
     guard let text = String(data: data, encoding: .utf8) else { throw Failure(.usage, "\(path): not UTF-8 text") }
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch { throw Failure(.usage, "\(path): not YAML: \(reason(error))") }

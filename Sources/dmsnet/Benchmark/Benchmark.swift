@@ -20,11 +20,14 @@ struct BenchmarkOptions: ParsableArguments {
   @Flag(help: "Keep few block sums and rebuild the rest in the backward pass.") var recompute = false
   @Option(help: "Write the figures to a file as JSON.") var json: String?
 
-  func validate() throws {
-    for (name, value) in [("batch", batch), ("threads", threads), ("steps", steps)] where value < 1 {
-      throw ValidationError("--\(name) is \(value), expected at least 1")
-    }
-    guard warmup >= 0 else { throw ValidationError("--warmup is \(warmup), expected at least 0") }
+  /// Refuses values that are no use, and files that could not be written in the end.
+  func check(_ files: String?...) throws {
+    try require(size, in: DMSNet.extents, "--size")
+    try require(batch, in: 1...512, "--batch")
+    try require(threads, in: Limits.threads, "--threads")
+    try require(steps, in: 1...1000, "--steps")
+    try require(warmup, in: 0...1000, "--warmup")
+    for file in [json] + files { try file.map(AtomicFile.check) }
   }
 
   /// A replica of the network, with something in its running statistics.
@@ -36,13 +39,14 @@ struct BenchmarkOptions: ParsableArguments {
   }
 
   /// Plausible noise for every input; to be called before each run, which may use the inputs' memory for something else.
-  func noise() -> (Program) -> Void {
+  func noise() throws -> (Program) -> Void {
     var stream = CounterRandom(seed: 2).stream(.test)
-    let images = (0..<2 * batch * size * size * 3).map { _ in stream.uniform(-2, 2) }
+    let images = try Storage(byteCount: 4 * 2 * batch * size * size * 3)
+    for i in images.floats.indices { images.floats[i] = stream.uniform(-2, 2) }
     let labels = (0..<batch * 8).map { _ in stream.uniform(0, 1) < 0.3 ? Float(1) : 0 }
     let batch = Float(batch)
     return { program in
-      program.set("images", images)
+      program.fill("images") { _ = $0.update(fromContentsOf: images.floats) }
       program.set("labels", labels)
       program.set("eye_labels", labels + labels)
       program.set("pairs", [batch])
@@ -57,13 +61,12 @@ struct BenchmarkOptions: ParsableArguments {
       let start = Recording.now
       body()
       let seconds = Double(Recording.now - start) / 1e9
-      note("run \(index + 1) of \(warmup + steps): \(fixed(seconds, 4)) s\(index < warmup ? ", warmup" : "")")
+      StandardError.say(
+        "run \(index + 1) of \(warmup + steps): \(fixed(seconds, 4)) s\(index < warmup ? ", warmup" : "")")
       return seconds
     }
     .suffix(steps).sorted()
   }
-
-  private func note(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
 
   /// The figures every benchmark has.
   func figures(_ seconds: [Double]) -> [String: Any] {
@@ -80,10 +83,7 @@ struct BenchmarkOptions: ParsableArguments {
 
   /// Writes `object` where `--json` says.
   func write(_ object: [String: Any]) throws {
-    guard let json else { return }
-    do { try Training.json(object, indented: true).write(to: URL(fileURLWithPath: json), options: .atomic) } catch {
-      throw Failure(.output, "\(json): cannot be written: \(error.localizedDescription)")
-    }
+    if let json { try AtomicFile.write(Training.json(object, indented: true), to: json) }
   }
 }
 

@@ -9,16 +9,17 @@ struct BenchmarkInference: ParsableCommand {
   @Option(help: "Write a trace of one batch for Perfetto or Chrome.") var trace: String?
 
   func run() throws {
+    try options.check(trace)
     let replica = try options.replica(trains: false)
     let peak = Peak.measure(replica.team)
     let program = try replica.inference(pairs: options.batch)
-    let fill = options.noise()
+    let fill = try options.noise()
     let seconds = options.measure {
       fill(program)
     } _: {
       program.run()
     }
-    let recording = Recording(program, threads: options.threads)
+    let recording = Recording(program, threads: replica.team.count)
     program.recording = recording
     fill(program)
     program.run()
@@ -32,8 +33,8 @@ struct BenchmarkInference: ParsableCommand {
     figures["arena_mib"] = program.arenaBytes.planned >> 20
     figures["shares"] = shares.object
     try options.write(figures)
-    if let trace { try Trace(program, recording, threads: options.threads).write(trace) }
-    print(
+    if let trace { try Trace(program, recording, threads: replica.team.count).write(trace) }
+    try StandardOutput.print(
       table([
         [
           "inference, depth \(options.depth), \(options.size)x\(options.size), \(options.batch) pairs",
@@ -44,7 +45,6 @@ struct BenchmarkInference: ParsableCommand {
         ["pairs/s", fixed(Double(options.batch) / middle)], ["images/s", fixed(2 * Double(options.batch) / middle)],
         ["MFU (above 1 where tiles save products)", fixed(gflop / middle / peak, 3)],
         ["peak RSS, MiB", "\(figures["peak_rss_mib"] ?? 0)"], ["arena, MiB", "\(figures["arena_mib"] ?? 0)"],
-      ]))
-    print(shares.table)
+      ]) + "\n" + shares.table)
   }
 }

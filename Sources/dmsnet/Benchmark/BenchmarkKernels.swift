@@ -9,13 +9,14 @@ struct BenchmarkKernels: ParsableCommand {
   @OptionGroup var options: BenchmarkOptions
 
   func run() throws {
+    try options.check()
     let replica = try options.replica(trains: true)
     let peak = Peak.measure(replica.team)
     let program = try replica.training(pairs: options.batch)
-    let fill = options.noise()
+    let fill = try options.noise()
     fill(program)
     program.run()
-    let recording = Recording(program, threads: options.threads)
+    let recording = Recording(program, threads: replica.team.count)
     program.recording = recording
     // Shapes in the order of their first use; of equal ones every run counts.
     var order: [String] = []
@@ -48,7 +49,7 @@ struct BenchmarkKernels: ParsableCommand {
       ] as [String: Any]
     }
     try options.write(figures)
-    print(
+    try StandardOutput.print(
       table(
         [["convolution, in -> out, kernel", "count", "algorithm", "ms", "GFLOP/s", "% of peak"]]
           + rows.map { key, entry, median in
@@ -57,7 +58,7 @@ struct BenchmarkKernels: ParsableCommand {
               key, "\(entry.count)", entry.algorithm, fixed(median * 1e3), fixed(rate, 1), fixed(100 * rate / peak, 1),
             ]
           }))
-    print(
+    try StandardOutput.print(
       "counted directly: above 100% where tiles save products; peak of \(Library.instructionSet) \(fixed(peak, 1)) GFLOP/s"
     )
   }

@@ -11,11 +11,12 @@ struct BenchmarkStep: ParsableCommand {
   @Option(help: "Write a trace of one step for Perfetto or Chrome.") var trace: String?
 
   func run() throws {
+    try options.check(trace)
     let replica = try options.replica(trains: true)
     let peak = Peak.measure(replica.team)
     let program = try replica.training(pairs: options.batch)
     let update = try WeightUpdate(replica.variables, states: 1, decaysAll: false)
-    let fill = options.noise()
+    let fill = try options.noise()
     var losses: [Float] = []
     var updating: Range<UInt64> = 0..<0
     let seconds = options.measure {
@@ -29,7 +30,7 @@ struct BenchmarkStep: ParsableCommand {
       updating = start..<Recording.now
     }
     // One more run tells the shares; noting them takes time of its own.
-    let recording = Recording(program, threads: options.threads)
+    let recording = Recording(program, threads: replica.team.count)
     program.recording = recording
     fill(program)
     program.run()
@@ -44,9 +45,8 @@ struct BenchmarkStep: ParsableCommand {
     figures["arena_lower_bound_mib"] = program.arenaBytes.lowerBound >> 20
     figures["shares"] = shares.object
     try options.write(figures)
-    if let trace { try Trace(program, recording, threads: options.threads).write(trace) }
-    print(summary(figures, seconds, Double(flops) / 1e9, peak))
-    print(shares.table)
+    if let trace { try Trace(program, recording, threads: replica.team.count).write(trace) }
+    try StandardOutput.print(summary(figures, seconds, Double(flops) / 1e9, peak) + "\n" + shares.table)
   }
 
   private func summary(_ figures: [String: Any], _ seconds: [Double], _ gflop: Double, _ peak: Double) -> String {
@@ -136,8 +136,6 @@ struct Trace {
   }
 
   func write(_ path: String) throws {
-    do {
-      try json(["traceEvents": events, "displayTimeUnit": "ms"]).write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch { throw Failure(.output, "\(path): cannot be written: \(error.localizedDescription)") }
+    try AtomicFile.write(json(["traceEvents": events, "displayTimeUnit": "ms"]), to: path)
   }
 }

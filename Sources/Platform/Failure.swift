@@ -36,8 +36,14 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
     self.hint = hint
   }
 
-  /// The message, and the hint on a line of its own.
-  public var description: String { hint.map { "\(message)\nhint: \($0)" } ?? message }
+  /// The most characters of a line that is shown.
+  private static let width = 980
+
+  /// The message, and the hint on a line of its own: safe to show, whatever names and values of files they quote.
+  public var description: String {
+    let lines = [message.oneLine(limit: Self.width)] + (hint.map { ["hint: " + $0.oneLine(limit: Self.width)] } ?? [])
+    return lines.joined(separator: "\n")
+  }
 
   /// The failure of a system call on `path`, from `errno`: missing inputs, outputs that cannot be made and a full disk
   /// get their own kinds.

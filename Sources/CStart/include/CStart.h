@@ -1,0 +1,10 @@
+#ifndef CSTART_H
+#define CSTART_H
+
+/// Lets the signals that ask to stop reach the program; from its start until here they wait.
+void dms_stop_admit(void);
+
+/// The signal that asked to stop last; 0 where none did.
+int dms_stop_requested(void);
+
+#endif
