@@ -1,19 +1,39 @@
 import Foundation
 
-/// Looks at every photograph before anything is written, so that a bad one ends a run before it begins: its first and last
-/// bytes, and the whole picture where those leave a doubt.
-public func preflight(_ dataset: Dataset, _ patients: [Int]) throws {
-  for patient in patients {
-    for path in [dataset.patients[patient].left, dataset.patients[patient].right] {
-      guard let file = FileHandle(forReadingAtPath: path) else { throw Failure(.missing, "\(path): cannot be read") }
-      defer { try? file.close() }
-      let end = (try? file.seekToEnd()) ?? 0
-      try? file.seek(toOffset: 0)
-      let head = (try? file.read(upToCount: 3)) ?? Data()
-      try? file.seek(toOffset: end >= 2 ? end - 2 : 0)
-      let tail = (try? file.read(upToCount: 2)) ?? Data()
-      if head == Data([0xFF, 0xD8, 0xFF]), tail == Data([0xFF, 0xD9]) { continue }
-      _ = try Photograph(path: path)
-    }
+/// Looks at every photograph of `patients` (places in `dataset`) before anything is written, so that bad ones end a run before it
+/// begins, all of them named.
+public func preflight(_ dataset: Dataset, _ patients: [Int], workers: Int = 1) throws {
+  let bad = dataset.inspect(patients, workers: workers)
+  if !bad.isEmpty { throw BadPhotograph.failure(bad) }
+}
+
+/// The same on all ranks, each looking at its share, and with `rule` for what is found: the data set without the patients of bad
+/// photographs, each of which `say` hears of. Collective.
+public func preflight(
+  _ dataset: Dataset, _ communicator: any Communicator, workers: Int, _ rule: BadImageRule, say: (String) -> Void
+) throws -> Dataset {
+  let own = Array(stride(from: communicator.rank, to: dataset.patients.count, by: communicator.size))
+  let bad = try communicator.gather(dataset.inspect(own, workers: workers)).sorted { $0.patient < $1.patient }
+  guard !bad.isEmpty else { return dataset }
+  if bad.count > 1 || rule == .skip { for photograph in bad { say(photograph.line) } }
+  switch rule {
+  case .skip: return try dataset.leavingOut(bad)
+  case .stop:
+    let failure = BadPhotograph.failure(bad)
+    throw Agreed(
+      failure: Failure(failure.kind, failure.message, hint: "--on-bad-image skip leaves their patients out"))
+  }
+}
+
+extension Communicator {
+  /// All ranks' items, in the order of ranks. Collective.
+  fileprivate func gather<Item: Codable>(_ own: [Item]) throws -> [Item] {
+    try allGather(JSONEncoder().encode(own)).flatMap { try JSONDecoder().decode([Item].self, from: $0) }
+  }
+
+  /// A line about photographs that were found to be odd on any rank since this was last called; nil where there are none.
+  /// Collective.
+  public func warningLine(_ dataset: Dataset) throws -> String? {
+    DecoderWarning.line(try gather(dataset.warnings.take()).sorted { $0.path < $1.path })
   }
 }
