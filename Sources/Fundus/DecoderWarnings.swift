@@ -45,6 +45,6 @@ extension DecoderWarning {
 
 /// The first of `items`, and how many more there are.
 func examples(_ items: [String]) -> String {
-  let most = 3
+  let most = BadPhotograph.mostNamed
   return items.prefix(most).joined(separator: ", ") + (items.count > most ? " and \(items.count - most) more" : "")
 }

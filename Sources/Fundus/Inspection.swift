@@ -35,8 +35,10 @@ public struct BadPhotograph: Sendable, Equatable, Codable {
   /// A line about this file.
   public var line: String { "\(path): \(reason)" }
 
-  /// The failure of a command that cannot do without the photographs `bad`, which are not none. It has room for a few; `line` of
-  /// each tells of all.
+  /// As many files have room in one line.
+  public static let mostNamed = 3
+
+  /// The failure of a command that cannot do without the photographs `bad`, which are not none. It names `mostNamed` of them.
   public static func failure(_ bad: [BadPhotograph]) -> Failure {
     let kinds = Set(bad.map(\.kind))
     let kind = kinds.count == 1 ? kinds.first ?? .data : .data

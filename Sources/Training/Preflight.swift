@@ -15,13 +15,13 @@ public func preflight(
   let own = Array(stride(from: communicator.rank, to: dataset.patients.count, by: communicator.size))
   let bad = try communicator.gather(dataset.inspect(own, workers: workers)).sorted { $0.patient < $1.patient }
   guard !bad.isEmpty else { return dataset }
-  if bad.count > 1 || rule == .skip { for photograph in bad { say(photograph.line) } }
+  if bad.count > BadPhotograph.mostNamed || rule == .skip { for photograph in bad { say(photograph.line) } }
   switch rule {
   case .skip: return try dataset.leavingOut(bad)
   case .stop:
     let failure = BadPhotograph.failure(bad)
-    throw Agreed(
-      failure: Failure(failure.kind, failure.message, hint: "--on-bad-image skip leaves their patients out"))
+    let hint = dataset.patients.count > 1 ? "--on-bad-image skip leaves their patients out" : nil
+    throw Agreed(failure: Failure(failure.kind, failure.message, hint: hint))
   }
 }
 
