@@ -115,18 +115,18 @@ public struct Dataset: Sendable {
       if source.isStrict {
         throw Failure(
           .missing, "\(table.path), row \(row.number): image \(absent) is not below \(images.folder)",
-          hint: namesake.map { "\($0) is there" })
+          hint: namesake.map { "\($0) is there" } ?? images.inaccessible.map { "\($0) may not be read" })
       }
       missing.add(left: paths[0] == nil, right: paths[1] == nil, absent, namesake)
     }
     self.patients = patients.sorted { Self.precedes($0.id, $1.id) }
     rowCount = seen.count
     excluded = missing.counts
-    missingExample = missing.example
+    missingExample = missing.example.map { $0 + (images.inaccessible.map { ", \($0) may not be read" } ?? "") }
     guard !patients.isEmpty else {
       throw Failure(
         .missing, "\(images.folder): no patient of \(annotations) has both images there",
-        hint: missing.example.map { "\($0); \(images.anyPicture ?? "no picture") is there" })
+        hint: missing.example.map { "\($0); \(images.contents)" })
     }
   }
 

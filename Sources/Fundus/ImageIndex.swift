@@ -14,6 +14,8 @@ struct ImageIndex {
   /// Where it looked.
   let folder: String
   private var files: [String: [(path: String, identity: Identity)]] = [:]
+  /// A file or folder below, if there is one, whose permissions keep it from being looked at.
+  private(set) var inaccessible: String?
   /// Names by themselves without suffix and case.
   private var stems: [String: [String]] = [:]
 
@@ -28,12 +30,15 @@ struct ImageIndex {
     while let (folder, names) = open.popLast() {
       for name in names {
         let path = "\(folder)/\(name)"
-        guard stat(path, &status) == 0 else { continue }
+        guard stat(path, &status) == 0 else {
+          if errno == EACCES { inaccessible = inaccessible ?? path }
+          continue
+        }
         let identity = Identity(status)
         if status.st_mode & S_IFMT != S_IFDIR {
           files[name, default: []].append((path, identity))
-        } else if seen.insert(identity).inserted, let names = Self.names(path) {
-          open.append((path, names))
+        } else if seen.insert(identity).inserted {
+          if let names = Self.names(path) { open.append((path, names)) } else { inaccessible = inaccessible ?? path }
         }
       }
     }
@@ -69,9 +74,13 @@ struct ImageIndex {
   /// A file with the name of the missing image that `cell` names, but for the suffix and the letters' case.
   func namesake(_ cell: String) -> String? { stems[Self.stem(Self.name(cell))]?.first }
 
-  /// Any picture there.
-  var anyPicture: String? {
-    files.keys.filter { name in [".jpg", ".jpeg", ".png"].contains { name.lowercased().hasSuffix($0) } }.min()
+  /// What is there at all, for someone who misses all images.
+  var contents: String {
+    if let inaccessible { return "\(inaccessible) may not be read" }
+    let pictures = files.keys.filter { name in
+      [".jpg", ".jpeg", ".png"].contains { name.lowercased().hasSuffix($0) }
+    }
+    return "\(pictures.min() ?? "no picture") is there"
   }
 }
 

@@ -21,13 +21,13 @@ public struct Photograph: Sendable, Equatable {
     self = try EncodedPhotograph(path: path).decode(atLeast: atLeast).photograph
   }
 
-  /// Pixels of the picture at `path`, black. An array that finds no memory ends the process, so memory is asked for first.
+  /// Pixels of the picture at `path`, black. An array that finds no memory ends the process, so the system is asked first.
   static func blank(_ width: Int, _ height: Int, _ path: String) throws -> [UInt8] {
     let count = width * height * 3
-    guard let memory = malloc(count) else {
-      throw Failure(.run, "\(path): no memory for \(width)x\(height) pixels")
-    }
-    free(memory)
+    let room = count + 1 << 16
+    let memory = mmap(nil, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard memory != MAP_FAILED else { throw Failure(.run, "\(path): no memory for \(width)x\(height) pixels") }
+    munmap(memory, room)
     return [UInt8](repeating: 0, count: count)
   }
 

@@ -7,21 +7,24 @@ public func preflight(_ dataset: Dataset, _ patients: [Int], workers: Int = 1) t
   if !bad.isEmpty { throw BadPhotograph.failure(bad) }
 }
 
-/// The same on all ranks, each looking at its share, and with `rule` for what is found: the data set without the patients of bad
-/// photographs, each of which `say` hears of. Collective.
+/// The same on all ranks, each looking at its share of `patients` (nil: all), and with `rule` for what is found: the data set
+/// without the patients of bad photographs, which `say` hears of where one line has no room for them. Collective.
 public func preflight(
-  _ dataset: Dataset, _ communicator: any Communicator, workers: Int, _ rule: BadImageRule, say: (String) -> Void
+  _ dataset: Dataset, _ communicator: any Communicator, patients: [Int]? = nil, workers: Int, onBad rule: BadImageRule,
+  say: (String) -> Void
 ) throws -> Dataset {
-  let own = Array(stride(from: communicator.rank, to: dataset.patients.count, by: communicator.size))
+  let all = patients ?? Array(dataset.patients.indices)
+  let own = stride(from: communicator.rank, to: all.count, by: communicator.size).map { all[$0] }
   let bad = try communicator.gather(dataset.inspect(own, workers: workers)).sorted { $0.patient < $1.patient }
   guard !bad.isEmpty else { return dataset }
   if bad.count > BadPhotograph.mostNamed || rule == .skip { for photograph in bad { say(photograph.line) } }
-  switch rule {
-  case .skip: return try dataset.leavingOut(bad)
-  case .stop:
+  do {
+    if rule == .skip { return try dataset.leavingOut(bad) }
     let failure = BadPhotograph.failure(bad)
     let hint = dataset.patients.count > 1 ? "--on-bad-image skip leaves their patients out" : nil
-    throw Agreed(failure: Failure(failure.kind, failure.message, hint: hint))
+    throw Failure(failure.kind, failure.message, hint: hint)
+  } catch let failure as Failure {
+    throw Agreed(failure: failure)
   }
 }
 

@@ -27,7 +27,7 @@ struct Predict: ParsableCommand {
     let communicator = try Job.join()
     let (model, all) = try communicator.together { (try TrainedModel(checkpoint, threads: threads), try pairs()) }
     let progress = Progress(isSpeaking: communicator.rank == 0)
-    let dataset = try preflight(all, communicator, workers: workers, onBadImage, say: progress.say)
+    let dataset = try preflight(all, communicator, workers: workers, onBad: onBadImage, say: progress.say)
     if data != nil || dataset.patients.count < all.patients.count { progress.say(dataset.summary) }
     if model.hasAverage { try communicator.together { try model.loadAverage() } }
     let labels = dataset.labels

@@ -99,5 +99,11 @@ struct DataFolderTests {
     #expect(try predict(list).code == 65)
     #expect(try predict(list + ["--on-bad-image", "skip"]).code == 0 && rows() == ["ID", "a"])
     #expect(try predict(list + ["--strict"]).code == 64)
+
+    // Nobody is left.
+    for patient in 0..<10 { try spoil([image("\(patient)_right")]) }
+    let nobody = try predict(["--data", data, "--on-bad-image", "skip"], ranks: hasLauncher ? 2 : nil)
+    #expect(nobody.code == 65 && nobody.errorLines.count == 1, "\(nobody.errors)")
+    #expect(nobody.errorLines.first?.contains("no patient is left: 11 photographs cannot be used") == true)
   }
 }

@@ -92,6 +92,18 @@ struct ImageLookupTests {
     }
   }
 
+  @Test(.enabled(if: geteuid() != 0, "permissions do not bind root"))
+  func whatMayNotBeReadIsNamed() throws {
+    let place = try folder("l.jpg", "r.jpg", files: ["images/l.jpg", "r.jpg"])
+    chmod(place.path + "/images", 0)
+    defer { chmod(place.path + "/images", 0o700) }
+    #expect(failure(place)?.hint == "for example l.jpg is missing; \(place.path)/images may not be read")
+    chmod(place.path + "/r.jpg", 0)
+    #expect(
+      #expect(throws: Failure.self) { try Photograph(path: place.path + "/r.jpg") }
+        == Failure(.missing, "\(place.path)/r.jpg: cannot be read: Permission denied"))
+  }
+
   @Test func aFolderWithoutTheImagesIsNamedWithWhatIsThere() throws {
     let none = failure(try folder("l.jpg", "r.jpg", files: []))
     #expect(none?.kind == .missing && none?.hint == "for example l.jpg is missing; no picture is there")
