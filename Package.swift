@@ -25,6 +25,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "MPI", pkgConfig: mpi, providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "JPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .systemLibrary(name: "PNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
@@ -32,13 +33,14 @@ let package = Package(
     .target(name: "Platform"),
     .target(name: "CMPI", dependencies: ["MPI"]),
     .target(name: "CJPEG", dependencies: ["JPEG"]),
+    .target(name: "CPNG", dependencies: ["PNG"]),
     .target(
       name: "Tensors",
       dependencies: ["Platform", "CKernels", .product(name: "Atomics", package: "swift-atomics")]),
     .target(name: "Graphs", dependencies: ["Tensors"]),
     .target(name: "Operations", dependencies: ["Graphs", "CKernels", "COpenBLAS"]),
     .target(name: "Models", dependencies: ["Operations"]),
-    .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CZip"]),
+    .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CPNG", "CZip"]),
     .target(name: "Communication", dependencies: ["Tensors", "CMPI"]),
     .target(name: "Metrics"),
     .target(

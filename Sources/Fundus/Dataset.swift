@@ -39,17 +39,21 @@ public struct Dataset: Sendable {
   /// The labels' names, in the table's order.
   public let labels: [String]
   /// The patients in the order of their IDs (as numbers where they are).
-  public let patients: [Patient]
+  public internal(set) var patients: [Patient]
   /// How many patients the table has.
   public let rowCount: Int
   /// Why rows were left out, with their number.
-  public let excluded: [(reason: String, count: Int)]
+  public internal(set) var excluded: [(reason: String, count: Int)]
+  /// An image that was not there, and what lies there in its place.
+  private let missingExample: String?
+  /// What was odd about photographs that were decoded all the same, since the start.
+  public let warnings = DecoderWarnings()
 
   private init(
     annotations: String, labels: [String], patients: [Patient], rowCount: Int, excluded: [(reason: String, count: Int)]
   ) {
     (self.annotations, self.labels, self.patients) = (annotations, labels, patients)
-    (self.rowCount, self.excluded) = (rowCount, excluded)
+    (self.rowCount, self.excluded, missingExample) = (rowCount, excluded, nil)
   }
 
   /// The columns every table has.
@@ -69,7 +73,7 @@ public struct Dataset: Sendable {
     let images = try ImageIndex(source.images ?? source.folder)
     var seen: [String: (row: Int, contents: [String])] = [:]
     var patients: [Patient] = []
-    var missing = [("left image missing", 0), ("right image missing", 0), ("both images missing", 0)]
+    var missing = MissingImages()
     for row in table.rows {
       let id = table.cell(row, "ID")
       func bad(_ what: String) -> Failure { Failure(.data, "\(table.path), row \(row.number): \(what)") }
@@ -101,25 +105,28 @@ public struct Dataset: Sendable {
       }
       let names = Self.imageColumns.map { table.cell(row, $0) }
       if let empty = names.firstIndex(of: "") { throw bad("\(Self.imageColumns[empty]) is empty") }
-      switch (try images.path(names[0]), try images.path(names[1])) {
-      case (let left?, let right?):
+      let paths = try names.map { try images.path($0) }
+      if let left = paths[0], let right = paths[1] {
         patients.append(Patient(id: id, row: row.number, left: left, right: right, labels: values, eyeLabels: eyes))
         continue
-      case (nil, nil): missing[2].1 += 1
-      case (nil, _): missing[0].1 += 1
-      case (_, nil): missing[1].1 += 1
       }
+      let absent = paths[0] == nil ? names[0] : names[1]
+      let namesake = images.namesake(absent)
       if source.isStrict {
-        let absent = try names.first { try images.path($0) == nil } ?? ""
         throw Failure(
-          .missing, "\(table.path), row \(row.number): image \(absent) is not below \(source.images ?? source.folder)")
+          .missing, "\(table.path), row \(row.number): image \(absent) is not below \(images.folder)",
+          hint: namesake.map { "\($0) is there" } ?? images.inaccessible.map { "\($0) may not be read" })
       }
+      missing.add(left: paths[0] == nil, right: paths[1] == nil, absent, namesake)
     }
     self.patients = patients.sorted { Self.precedes($0.id, $1.id) }
     rowCount = seen.count
-    excluded = missing.filter { $0.1 > 0 }.map { (reason: $0.0, count: $0.1) }
+    excluded = missing.counts
+    missingExample = missing.example.map { $0 + (images.inaccessible.map { ", \($0) may not be read" } ?? "") }
     guard !patients.isEmpty else {
-      throw Failure(.missing, "\(source.images ?? source.folder): no patient of \(annotations) has both images there")
+      throw Failure(
+        .missing, "\(images.folder): no patient of \(annotations) has both images there",
+        hint: missing.example.map { "\($0); \(images.contents)" })
     }
   }
 
@@ -161,44 +168,15 @@ public struct Dataset: Sendable {
   public var summary: String {
     let left = rowCount - patients.count
     let reasons = excluded.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
-    return "\(annotations): \(patients.count) of \(rowCount) patients have both images"
-      + (left == 0 ? "" : "; \(left) left out: \(reasons)")
-  }
-}
-
-/// Image files by name anywhere below a folder.
-private struct ImageIndex {
-  private var paths: [String: [String]] = [:]
-
-  init(_ folder: String) throws {
-    guard let walk = FileManager.default.enumerator(atPath: folder) else {
-      throw Failure(.missing, "\(folder): no such folder")
-    }
-    for case let item as String in walk {
-      let name = item.split(separator: "/").last.map(String.init) ?? item
-      guard !item.split(separator: "/").contains(where: { $0.hasPrefix(".") }) else { continue }
-      let suffix = name.lowercased()
-      if suffix.hasSuffix(".jpg") || suffix.hasSuffix(".jpeg") { paths[name, default: []].append("\(folder)/\(item)") }
-    }
-  }
-
-  /// The path of image `name`, nil where it is missing; the same name in two places is an error.
-  func path(_ name: String) throws -> String? {
-    guard let found = paths[name] else { return nil }
-    guard found.count == 1 else {
-      let both = found.sorted()
-      throw Failure(.data, "\(both[0]) and \(both[1]) have the same name", hint: "choose a folder with --images DIR")
-    }
-    return found[0]
+    return (annotations.isEmpty ? "" : "\(annotations): ")
+      + "\(patients.count) of \(rowCount) patients have both images"
+      + (left == 0 ? "" : "; \(left) left out: \(reasons)") + (missingExample.map { "; \($0)" } ?? "")
   }
 }
 
 extension Dataset {
   /// Pairs of photographs named one by one, without labels.
-  public init(pairs: [(id: String, left: String, right: String)]) throws {
-    for path in pairs.flatMap({ [$0.left, $0.right] }) where !FileManager.default.fileExists(atPath: path) {
-      throw Failure(.missing, "\(path): no such file")
-    }
+  public init(pairs: [(id: String, left: String, right: String)]) {
     self.init(
       annotations: "", labels: Keywords.labels,
       patients: pairs.enumerated().map { row, pair in
@@ -212,8 +190,8 @@ extension Dataset {
     try table.require(["ID", "left", "right"])
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     func resolve(_ name: String) -> String { URL(fileURLWithPath: name, relativeTo: folder).path }
-    try self.init(
-      pairs: table.rows.map { row in
+    self.init(
+      pairs: try table.rows.map { row in
         let names = try ["left", "right"].map { column in
           let name = table.cell(row, column)
           guard !name.isEmpty else { throw Failure(.data, "\(path), row \(row.number): \(column) is empty") }

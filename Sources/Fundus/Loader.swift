@@ -26,7 +26,7 @@ public struct Batch: Sendable {
 /// Decodes and prepares batches ahead of their use, on threads of its own, never more than a few batches ahead.
 ///
 /// Batches come in order and do not depend on the number of threads. A photograph that cannot be read surfaces from `next`
-/// when its batch comes up.
+/// when its batch comes up, with its patient; what is odd about one that can is added to the data set's `warnings`.
 public final class Loader {
   private let queue: Queue
 
@@ -130,7 +130,12 @@ private final class Queue: @unchecked Sendable {
 
   private func prepare(_ example: Example) throws -> (left: [UInt8], right: [UInt8]) {
     let patient = dataset.patients[example.patient]
-    let (left, right) = (try preparation.load(patient.left), try preparation.load(patient.right))
+    func load(_ path: String) throws -> [UInt8] {
+      do { return try preparation.load(path, dataset.warnings) } catch let failure as Failure {
+        throw Failure(failure.kind, "patient \(patient.id): \(failure.message)", hint: failure.hint)
+      }
+    }
+    let (left, right) = (try load(patient.left), try load(patient.right))
     guard augmentation?.mirrors(example) == true else { return (left, right) }
     let width = preparation.width
     return (Augmentation.mirrored(right, width: width), Augmentation.mirrored(left, width: width))

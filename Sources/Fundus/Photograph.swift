@@ -15,54 +15,28 @@ public struct Photograph: Sendable, Equatable {
     (self.width, self.height, self.pixels) = (width, height, pixels)
   }
 
-  /// Larger pictures are refused: no fundus camera makes them.
-  private static let mostPixels = 1 << 28
-
-  /// Decodes the JPEG at `path`, upright, at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size whose shorter side is still
-  /// `atLeast` pixels.
+  /// Decodes the JPEG or PNG at `path`, upright, at the smallest of the sizes its format offers (a JPEG: 1/1, 1/2, 1/4 and 1/8)
+  /// whose shorter side is still `atLeast` pixels.
   public init(path: String, atLeast: Int = .max) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw Failure(.missing, "\(path): cannot be read")
-    }
-    try self.init(data: data, path: path, atLeast: atLeast)
+    self = try EncodedPhotograph(path: path).decode(atLeast: atLeast).photograph
   }
 
-  init(data: Data, path: String, atLeast: Int) throws {
-    let decoded: (dms_jpeg_header, Int, [UInt8]) = try data.withUnsafeBytes { raw in
-      let bytes = raw.bindMemory(to: UInt8.self)
-      var message = [CChar](repeating: 0, count: Int(DMS_JPEG_MESSAGE))
-      func check(_ code: Int32) throws {
-        guard code == 0 else {
-          let text = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-          throw Failure(.data, "\(path): not a readable JPEG: \(text)")
-        }
-      }
-      guard bytes.count > 0 else { throw Failure(.data, "\(path): not a readable JPEG: the file is empty") }
-      var header = dms_jpeg_header()
-      try check(dms_jpeg_read_header(bytes.baseAddress, UInt(bytes.count), &header, &message))
-      guard Int(header.width) * Int(header.height) <= Self.mostPixels else {
-        throw Failure(.data, "\(path): \(header.width)x\(header.height) pixels are too many")
-      }
-      let shorter = Int(min(header.width, header.height))
-      let reduction = [8, 4, 2].first { shorter / $0 >= atLeast } ?? 1
-      let extent = { (length: Int32) in (Int(length) + reduction - 1) / reduction }
-      var pixels = [UInt8](repeating: 0, count: extent(header.width) * extent(header.height) * 3)
-      try check(dms_jpeg_decode(bytes.baseAddress, UInt(bytes.count), Int32(reduction), &pixels, &message))
-      return (header, reduction, pixels)
-    }
-    let (header, reduction, pixels) = decoded
-    self = Photograph(
-      width: (Int(header.width) + reduction - 1) / reduction, height: (Int(header.height) + reduction - 1) / reduction,
-      pixels: pixels
-    ).upright(Int(header.orientation))
+  /// Pixels of the picture at `path`, black. An array that finds no memory ends the process, so the system is asked first.
+  static func blank(_ width: Int, _ height: Int, _ path: String) throws -> [UInt8] {
+    let count = width * height * 3
+    let room = count + 1 << 16
+    let memory = mmap(nil, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard memory != MAP_FAILED else { throw Failure(.run, "\(path): no memory for \(width)x\(height) pixels") }
+    munmap(memory, room)
+    return [UInt8](repeating: 0, count: count)
   }
 
-  /// The picture with EXIF orientation `orientation` undone.
-  func upright(_ orientation: Int) -> Photograph {
+  /// The picture at `path` with EXIF orientation `orientation` undone.
+  func upright(_ orientation: Int, _ path: String) throws -> Photograph {
     guard orientation > 1, orientation <= 8 else { return self }
     let turned = orientation >= 5
     let (w, h) = turned ? (height, width) : (width, height)
-    var result = [UInt8](repeating: 0, count: pixels.count)
+    var result = try Self.blank(w, h, path)
     for y in 0..<h {
       for x in 0..<w {
         let (sx, sy): (Int, Int) =

@@ -16,9 +16,11 @@ public struct Preparation: Sendable, Hashable {
   /// See `mean`.
   public static let deviation: [Float] = [0.229, 0.224, 0.225]
 
-  /// Decodes and prepares the photograph at `path`: RGB bytes, row by row.
-  public func load(_ path: String) throws -> [UInt8] {
-    prepare(try Photograph(path: path, atLeast: max(height, width) * 5 / 4))
+  /// Decodes and prepares the photograph at `path`: RGB bytes, row by row. What is odd about it is added to `warnings`.
+  func load(_ path: String, _ warnings: DecoderWarnings) throws -> [UInt8] {
+    let (photograph, warning) = try EncodedPhotograph(path: path).decode(atLeast: max(height, width) * 5 / 4)
+    if let warning { warnings.add(path, warning) }
+    return prepare(photograph)
   }
 
   /// Prepares a photograph: RGB bytes, row by row.

@@ -42,7 +42,7 @@ struct Table {
 }
 
 /// Comma-separated values (RFC 4180): quotes, line breaks within them, a byte-order mark, either line end.
-enum CSV {
+public enum CSV {
   static func read(_ path: String) throws -> [(number: Int, cells: [String])] {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw Failure(.missing, "\(path): cannot be read")
@@ -91,7 +91,7 @@ enum CSV {
   }
 
   /// One line; cells that need it are quoted.
-  static func line(_ cells: [String]) -> String {
+  public static func line(_ cells: [String]) -> String {
     cells.map { cell in
       cell.contains { ",\"\n\r".contains($0) } ? "\"\(cell.replacingOccurrences(of: "\"", with: "\"\""))\"" : cell
     }.joined(separator: ",") + "\n"

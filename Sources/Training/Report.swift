@@ -27,7 +27,7 @@ public struct Report {
       [patient.id]
         + patient.labels.enumerated().flatMap { ["\($0.element)", written[index * patient.labels.count + $0.offset]] }
     }
-    return ([header] + rows).map { $0.joined(separator: ",") + "\n" }.joined()
+    return ([header] + rows).map(CSV.line).joined()
   }
 
   private static func object(_ measures: [Evaluation.Measure]) -> [String: Any] {

@@ -39,21 +39,32 @@ package struct RunStart {
     (checkpoint, opened) = (rankZero?.checkpoint, rankZero?.run)
 
     var options = plan.options
-    let (dataset, split) = try communicator.together {
+    let found = try communicator.together {
       try options.take(given.filter { OptionTable.option($0.key)?.mayDifferByRank == true })
       guard !options.data.isEmpty else { throw Failure(.usage, "--data DIR is missing") }
-      let dataset = try options.dataset()
-      if let state = plan.state { return (dataset, try Split(dataset, of: state)) }
-      let split =
-        try options.split.map { try Split(dataset, file: $0) }
-        ?? Split(dataset, validation: options.validation, seed: options.seed)
-      return (dataset, split)
+      return try options.dataset()
     }
-    try communicator.requireSame(dataset.facts(of: split.training + split.validation), .data)
-    (self.options, self.dataset, self.split) = (options, dataset, split)
+    if let state = plan.state {
+      split = try communicator.together { try Split(found, of: state) }
+      try communicator.requireSame(found.facts(of: split.training + split.validation), .data)
+      // The run needs the patients that it has.
+      dataset = try preflight(
+        found, communicator, patients: split.training + split.validation, workers: options.workers, onBad: .stop,
+        say: progress.say)
+    } else {
+      try communicator.requireSame(found.facts, .data)
+      let usable = try preflight(
+        found, communicator, workers: options.workers, onBad: options.onBadImage, say: progress.say)
+      split = try communicator.together {
+        try options.split.map { try Split(usable, file: $0) }
+          ?? Split(usable, validation: options.validation, seed: options.seed)
+      }
+      dataset = usable
+    }
+    self.options = options
     sampler = Sampler(patients: split.training, batch: options.batch, seed: options.seed, dropLast: options.dropLast)
     isResumed = plan.state != nil
-    let (sampler, ranks) = (sampler, communicator.size)
+    let (sampler, ranks, dataset, split) = (sampler, communicator.size, dataset, split)
     state = try communicator.together {
       try Self.requireSteps(sampler, ranks: ranks)
       let network = try options.network(labels: dataset.labels.count)
@@ -71,10 +82,10 @@ package struct RunStart {
       state.options = options
       return state
     }
-    try Self.inspect(dataset, split.training + split.validation, communicator)
     progress.say(dataset.summary)
     let unknown = dataset.patients.count - split.training.count - split.validation.count
     if unknown > 0 { progress.say("\(unknown) patients are not of this run and stay out") }
+    if let line = try communicator.warningLine(dataset) { progress.say(line) }
     progress.say("\(split.training.count) patients train, \(split.validation.count) validate")
     plan.changes.forEach(progress.say)
     if isResumed {
@@ -131,12 +142,6 @@ package struct RunStart {
     }
   }
 
-  /// Every rank looks at its share of the photographs.
-  private static func inspect(_ dataset: Dataset, _ patients: [Int], _ communicator: any Communicator) throws {
-    let own = stride(from: communicator.rank, to: patients.count, by: communicator.size).map { patients[$0] }
-    try communicator.together { try preflight(dataset, own) }
-  }
-
   /// Opens the run's folder on rank 0 and writes what the run is; the others get nil. A failed start leaves no folder.
   package func open(_ communicator: any Communicator, _ progress: Progress) throws -> RunDirectory? {
     let environment = try Environment.describe(communicator, threads: options.threads)
@@ -171,6 +176,9 @@ extension RunDirectory {
 }
 
 extension Dataset {
+  /// What ranks compare of all patients.
+  public var facts: [String: String] { facts(of: Array(patients.indices)) }
+
   /// What ranks compare: labels and photographs of each of `patients`.
   package func facts(of patients: [Int]) -> [String: String] {
     var facts = ["number of patients": "\(patients.count)"]

@@ -91,6 +91,7 @@ package final class Trainer {
       try stopWhereAsked(run)
       if state.isEvaluationDue {
         try validation.evaluate(&state, run)
+        if let line = try communicator.warningLine(dataset) { progress.say(line) }
         continue
       }
       try step(loader, run)

@@ -18,6 +18,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "The table, where the folder does not tell.") var annotations: String?
   @Option(help: "The folder of images, where the data folder holds several.") var images: String?
   @Flag(help: "Rows without images are an error.") var strict = false
+  @Option(help: "When photographs cannot be used: stop, skip (leave their patients out).") var onBadImage =
+    BadImageRule.stop
   @Option(
     help: "validation, train or all; by default the run's validation patients where the data are the run's, else all.")
   var patients: Patients?
@@ -28,7 +30,7 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let communicator = try Job.communicator()
-    let (opened, dataset, chosen) = try communicator.together {
+    let (opened, found, asked) = try communicator.together {
       try require(workers, in: Limits.threads, "--workers")
       let opened = try TrainedModel(checkpoint, threads: threads)
       var source = Dataset.Source(folder: data)
@@ -36,9 +38,13 @@ struct Evaluate: ParsableCommand {
       let dataset = try Dataset(source)
       return (opened, dataset, try choose(dataset, opened.state))
     }
-    try communicator.requireSame(opened.facts.merging(dataset.facts(of: chosen)) { $1 }, .data)
+    try communicator.requireSame(opened.facts.merging(found.facts(of: asked)) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
+    let dataset = try preflight(
+      found, communicator, patients: asked, workers: workers, onBad: onBadImage, say: progress.say)
     progress.say(dataset.summary)
+    let wanted = Set(asked.map { found.patients[$0].id })
+    let chosen = dataset.patients.indices.filter { wanted.contains(dataset.patients[$0].id) }
     let predictor = Predictor(opened.replica, communicator, workers: workers)
     let reports = try opened.weights.map { weights in
       try communicator.together { try opened.load(weights) }
@@ -47,6 +53,7 @@ struct Evaluate: ParsableCommand {
         probabilities: try predictor.probabilities(dataset, chosen, with: "\(opened.path)/\(weights)"),
         seed: opened.state.options.seed)
     }
+    if let line = try communicator.warningLine(dataset) { progress.say(line) }
     _ = try communicator.onFirst {
       let object = reports[0].metrics(raw: reports.count > 1 ? reports[1] : nil, step: opened.state.step)
       let text = try Training.json(object, indented: true)

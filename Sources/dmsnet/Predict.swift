@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import Training
 
+extension BadImageRule: ExpressibleByArgument {}
+
 /// Probabilities of pairs of photographs.
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Probabilities of one pair, a list of pairs or a data set.")
@@ -10,23 +12,32 @@ struct Predict: ParsableCommand {
   @Option(help: "A run's folder (its best checkpoint) or a checkpoint's.") var checkpoint: String
   @Option(help: "CSV of ID,left,right instead of a pair.") var list: String?
   @Option(help: "Folder of a data set, labelled or not, instead of a pair.") var data: String?
+  @Option(help: "With --data: the table, where the folder does not tell.") var annotations: String?
+  @Option(help: "With --data: the folder of images, where the data folder holds several.") var images: String?
+  @Flag(help: "With --data: rows without images are an error.") var strict = false
+  @Option(help: "When photographs cannot be used: stop, skip (leave their patients out).") var onBadImage =
+    BadImageRule.stop
   @Option(help: "With --data or --list: write the challenge's submission format (ID,N,D,...) here.") var submission:
     String?
   @Option(help: "Threads.") var threads = 1
+  @Option(help: "Threads that decode photographs.") var workers = 1
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     let communicator = try Job.communicator()
-    let (model, dataset) = try communicator.together {
+    let (model, found) = try communicator.together {
       if communicator.rank == 0 { try submission.map(AtomicFile.check) }
       return (try TrainedModel(checkpoint, threads: threads), try pairs())
     }
-    let (labels, all) = (dataset.labels, Array(dataset.patients.indices))
-    try communicator.requireSame(model.facts.merging(dataset.facts(of: all)) { $1 }, .data)
-    let weights = model.weights[0]
+    try communicator.requireSame(model.facts.merging(found.facts) { $1 }, .data)
+    let progress = Progress(isSpeaking: communicator.rank == 0)
+    let dataset = try preflight(found, communicator, workers: workers, onBad: onBadImage, say: progress.say)
+    if data != nil || dataset.patients.count < found.patients.count { progress.say(dataset.summary) }
+    let (labels, weights) = (dataset.labels, model.weights[0])
     try communicator.together { try model.load(weights) }
-    let values = try Predictor(model.replica, communicator, workers: 1)
-      .probabilities(dataset, all, with: "\(model.path)/\(weights)")
+    let values = try Predictor(model.replica, communicator, workers: workers)
+      .probabilities(dataset, Array(dataset.patients.indices), with: "\(model.path)/\(weights)")
+    if let line = try communicator.warningLine(dataset) { progress.say(line) }
     _ = try communicator.onFirst {
       let rows = dataset.patients.enumerated().map { index, patient in
         (
@@ -35,8 +46,7 @@ struct Predict: ParsableCommand {
         )
       }
       if let submission {
-        let text = ([["ID"] + labels] + rows.map { [$0.id] + $0.values }).map { $0.joined(separator: ",") + "\n" }
-          .joined()
+        let text = ([["ID"] + labels] + rows.map { [$0.id] + $0.values }).map(CSV.line).joined()
         try AtomicFile.write(Data(text.utf8), to: submission)
       } else if json {
         let objects = rows.map { row in
@@ -58,16 +68,21 @@ struct Predict: ParsableCommand {
   }
 
   private func pairs() throws -> Dataset {
+    try require(workers, in: Limits.threads, "--workers")
+    guard data != nil || (annotations == nil && images == nil && !strict) else {
+      throw Failure(.usage, "--annotations, --images and --strict go with --data")
+    }
     guard [photographs.isEmpty ? 0 : 1, list == nil ? 0 : 1, data == nil ? 0 : 1].reduce(0, +) == 1 else {
       throw Failure(.usage, "predict takes LEFT RIGHT, or --list FILE, or --data DIR")
     }
     if let data {
       var source = Dataset.Source(folder: data)
+      (source.annotations, source.images, source.isStrict) = (annotations, images, strict)
       source.isLabelled = false
       return try Dataset(source)
     }
     if let list { return try Dataset(list: list) }
     guard photographs.count == 2 else { throw Failure(.usage, "predict takes two photographs, LEFT and RIGHT") }
-    return try Dataset(pairs: [(id: photographs[0], left: photographs[0], right: photographs[1])])
+    return Dataset(pairs: [(id: photographs[0], left: photographs[0], right: photographs[1])])
   }
 }

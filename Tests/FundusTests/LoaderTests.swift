@@ -77,7 +77,8 @@ struct LoaderTests {
       index < 8 ? [Example(patient: index, epoch: 0, position: index)] : nil
     }
     for _ in 0..<3 { #expect(try loader.next() != nil) }
-    #expect(#expect(throws: Failure.self) { try loader.next() }?.message.contains("3_right.jpg") == true)
+    let message = #expect(throws: Failure.self) { try loader.next() }?.message
+    #expect(message?.hasPrefix("patient 3: ") == true && message?.contains("3_right.jpg: ") == true)
   }
 }
 

@@ -20,16 +20,100 @@ struct PhotographTests {
     #expect(quarter.width == 40 && quarter.height == 30)
   }
 
-  @Test func damagedFilesNameThemselves() throws {
+  @Test func filesThatAreNoPhotographsAreNamedWithTheReason() throws {
     let folder = try Folder()
-    let jpeg = try gradient(64, 64).jpeg(quality: 90)
-    for (name, data) in [
-      ("cut.jpg", jpeg.prefix(jpeg.count / 2)), ("text.jpg", Data("no picture".utf8)), ("empty.jpg", Data()),
-    ] {
-      let path = try file(folder, name, Data(data))
-      let failure = #expect(throws: Failure.self) { try Photograph(path: path) }
-      #expect(failure?.kind == .data && failure?.message.hasPrefix(path) == true, "\(name)")
+    for (name, data, reason) in try unusable() {
+      let path = try file(folder, name, data)
+      let failure = #expect(throws: Failure.self, "\(name)") { try Photograph(path: path) }
+      #expect(failure?.kind == .data && failure?.message.hasPrefix("\(path): ") == true, "\(name)")
+      #expect(failure?.message.contains(reason) == true, "\(name): \(failure?.message ?? "")")
     }
+  }
+
+  /// Only regular files are read, and none is waited for.
+  @Test(.timeLimit(.minutes(1)))
+  func specialFilesAreNoPhotographs() throws {
+    let folder = try Folder()
+    let (pipe, link, dangling) = (folder.path + "/pipe.jpg", folder.path + "/link.jpg", folder.path + "/dangling.jpg")
+    mkfifo(pipe, 0o600)
+    let good = try file(folder, "good.jpg", gradient(16, 16).jpeg(quality: 90))
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: good)
+    try FileManager.default.createSymbolicLink(atPath: dangling, withDestinationPath: folder.path + "/nowhere")
+    for (path, kind, reason) in [
+      (pipe, Failure.Kind.data, "a pipe, not a photograph"), (folder.path, .data, "a folder, not a photograph"),
+      ("/dev/zero", .data, "a device, not a photograph"), (dangling, .missing, "cannot be read"),
+    ] {
+      let failure = #expect(throws: Failure.self) { try Photograph(path: path) }
+      #expect(failure?.kind == kind && failure?.message.contains(reason) == true, "\(path)")
+    }
+    #expect(try Photograph(path: link).width == 16)
+  }
+
+  /// Any name will do; the first bytes say what a file is.
+  @Test func contentDecidesTheFormat() throws {
+    let folder = try Folder()
+    let picture = gradient(20, 10)
+    #expect(try Photograph(path: file(folder, "a.jpg", PNG.rgb(picture).data)) == picture)
+    #expect(try Photograph(path: file(folder, "b.png", picture.jpeg(quality: 90))).width == 20)
+  }
+
+  @Test func everyKindOfPNGBecomesRGB() throws {
+    let folder = try Folder()
+    // Two pixels side by side, stored in each way, and what they are in RGB over black.
+    let palette = ("PLTE", [10, 20, 30, 200, 100, 50] as [UInt8])
+    let cases: [(name: String, png: PNG, pixels: [UInt8])] = [
+      ("grey", PNG(width: 2, height: 1, kind: 0, rows: [[7, 250]]), [7, 7, 7, 250, 250, 250]),
+      ("1 bit", PNG(width: 2, height: 1, depth: 1, kind: 0, rows: [[0x40]]), [0, 0, 0, 255, 255, 255]),
+      ("4 bits", PNG(width: 2, height: 1, depth: 4, kind: 0, rows: [[0x1F]]), [17, 17, 17, 255, 255, 255]),
+      (
+        "16 bits", PNG(width: 2, height: 1, depth: 16, kind: 2, rows: [[1, 0, 2, 0, 3, 0, 255, 255, 128, 0, 0, 255]]),
+        [1, 2, 3, 255, 128, 1]
+      ),
+      ("palette", PNG(width: 2, height: 1, kind: 3, chunks: [palette], rows: [[1, 0]]), [200, 100, 50, 10, 20, 30]),
+      (
+        "palette of 2 bits", PNG(width: 2, height: 1, depth: 2, kind: 3, chunks: [palette], rows: [[0x10]]),
+        [10, 20, 30, 200, 100, 50]
+      ),
+      (
+        "palette with transparency",
+        PNG(width: 2, height: 1, kind: 3, chunks: [palette, ("tRNS", [0, 255])], rows: [[1, 0]]),
+        [200, 100, 50, 0, 0, 0]
+      ),
+      ("grey and alpha", PNG(width: 2, height: 1, kind: 4, rows: [[200, 255, 200, 0]]), [200, 200, 200, 0, 0, 0]),
+      (
+        "RGB and alpha", PNG(width: 2, height: 1, kind: 6, rows: [[100, 50, 20, 255, 100, 50, 20, 51]]),
+        [100, 50, 20, 20, 10, 4]
+      ),
+      (
+        "16 bits and alpha", PNG(width: 2, height: 1, depth: 16, kind: 4, rows: [[200, 0, 255, 255, 200, 0, 0, 0]]),
+        [199, 199, 199, 0, 0, 0]
+      ),
+      (
+        "gamma and text do not matter",
+        PNG(
+          width: 2, height: 1, kind: 0, chunks: [("gAMA", [0, 0, 0x27, 0x10]), ("tEXt", [65, 0, 66])], rows: [[7, 90]]),
+        [7, 7, 7, 90, 90, 90]
+      ),
+    ]
+    for (name, png, pixels) in cases {
+      #expect(try Photograph(path: file(folder, "a.png", png.data)).pixels == pixels, "\(name)")
+    }
+  }
+
+  @Test func interlacedPNGsAreRead() throws {
+    let folder = try Folder()
+    let picture = gradient(19, 13)
+    var png = PNG(width: 19, height: 13, isInterlaced: true)
+    // Adam7: first row and column of each pass, and its steps.
+    for (y0, x0, dy, dx) in [
+      (0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1),
+    ] {
+      for y in stride(from: y0, to: 13, by: dy) {
+        png.rows.append(
+          stride(from: x0, to: 19, by: dx).flatMap { x in picture.pixels[(y * 19 + x) * 3..<(y * 19 + x) * 3 + 3] })
+      }
+    }
+    #expect(try Photograph(path: file(folder, "a.png", png.data)) == picture)
   }
 
   /// The eight orientations of EXIF, each undone: the bright corner comes back to the top left.

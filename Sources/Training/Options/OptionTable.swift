@@ -15,6 +15,9 @@ package struct OptionTable: Sendable {
   package let strict = TrainOption(
     "strict", "Rows without images are an error.",
     false, onResume: .mayChange)
+  package let onBadImage = TrainOption(
+    "on-bad-image", "When photographs cannot be used: stop, or leave their patients out.",
+    BadImageRule.stop)
   package let output = TrainOption(
     "output", "Folder of the run.",
     "", onResume: .mayChange, isPath: true)

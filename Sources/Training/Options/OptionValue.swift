@@ -78,6 +78,7 @@ extension OptionValue where Self: CaseIterable & RawRepresentable, RawValue == S
   package var texts: [String] { [rawValue] }
 }
 
+extension BadImageRule: OptionValue {}
 extension Configuration.Block: OptionValue {}
 extension Configuration.Module: OptionValue {}
 
