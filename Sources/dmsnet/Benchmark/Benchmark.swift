@@ -25,8 +25,8 @@ struct BenchmarkOptions: ParsableArguments {
     try require(size, in: DMSNet.extents, "--size")
     try require(batch, in: 1...512, "--batch")
     try require(threads, in: Limits.threads, "--threads")
-    try require(steps, in: 1...1000, "--steps")
-    try require(warmup, in: 0...1000, "--warmup")
+    try require(steps, in: 1...500, "--steps")
+    try require(warmup, in: 0...100, "--warmup")
     for file in [json] + files { try file.map(AtomicFile.check) }
   }
 
