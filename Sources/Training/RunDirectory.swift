@@ -84,6 +84,14 @@ public final class RunDirectory {
   /// Removes folders that are empty, innermost first.
   private static func remove(_ folders: [String]) { for folder in folders.reversed() { rmdir(folder) } }
 
+  /// Removes what a killed process left half written or half removed.
+  func sweep() {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where name.hasSuffix(".part") {
+      unlink("\(path)/\(name)")
+    }
+    checkpoints.sweep()
+  }
+
   /// Writes a file whole or not at all.
   public func write(_ name: String, _ data: Data) throws { try AtomicFile.write(data, to: "\(path)/\(name)") }
 
@@ -110,7 +118,7 @@ public final class RunDirectory {
   /// Appends a line to `metrics.jsonl` or `log.txt`.
   public func append(_ name: String, _ line: String) throws {
     let file = "\(path)/\(name)"
-    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw Failure.system("write", file) }
     defer { close(descriptor) }
     let data = Data((line + "\n").utf8)

@@ -45,6 +45,7 @@ struct Evaluate: ParsableCommand {
     progress.say(dataset.summary)
     let wanted = Set(asked.map { found.patients[$0].id })
     let chosen = dataset.patients.indices.filter { wanted.contains(dataset.patients[$0].id) }
+    _ = try communicator.onFirst { try output.map(prepare) }
     let predictor = Predictor(opened.replica, communicator, workers: workers)
     let reports = try opened.weights.map { weights in
       try communicator.together { try opened.load(weights) }
@@ -59,14 +60,19 @@ struct Evaluate: ParsableCommand {
       let text = try Training.json(object, indented: true)
       progress.say(reports[0].table)
       if let output {
-        do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
-          throw Failure(.output, "\(output): cannot be made or written to")
-        }
         try AtomicFile.write(text, to: "\(output)/metrics.json")
         try AtomicFile.write(Data(reports[0].csv.utf8), to: "\(output)/predictions.csv")
       }
       if json { try StandardOutput.print(String(decoding: text, as: UTF8.self)) }
     }
+  }
+
+  /// Makes the folder for results and tries whether it takes them, before the long work.
+  private func prepare(_ output: String) throws {
+    do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
+      throw Failure(.output, "\(output): cannot be made or written to")
+    }
+    for name in ["metrics.json", "predictions.csv"] { try AtomicFile.check("\(output)/\(name)") }
   }
 
   private func choose(_ dataset: Dataset, _ state: State) throws -> [Int] {

@@ -80,7 +80,7 @@ package struct OptionTable: Sendable {
     UInt64(0))
   package let threads = TrainOption(
     "threads", "Threads of a rank.",
-    1, .range(1...512), onResume: .mayChange, mayDifferByRank: true)
+    1, .range(1...1024), onResume: .mayChange, mayDifferByRank: true)
   package let workers = TrainOption(
     "workers", "Threads that decode photographs.",
     1, .range(1...1024), onResume: .mayChange, mayDifferByRank: true)
