@@ -24,6 +24,8 @@ let package = Package(
     .systemLibrary(name: "JPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+    .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .systemLibrary(name: "CXLSX", pkgConfig: "xlsxwriter", providers: [.apt(["libxlsxwriter-dev"])]),
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CMPI", dependencies: ["MPI"]),
     .target(name: "CJPEG", dependencies: ["JPEG"]),
@@ -33,7 +35,7 @@ let package = Package(
     .target(name: "Graphs", dependencies: ["Tensors"]),
     .target(name: "Operations", dependencies: ["Graphs", "CKernels", "COpenBLAS"]),
     .target(name: "Models", dependencies: ["Operations"]),
-    .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CZip"]),
+    .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CZip", "CXML", "CXLSX"]),
     .target(name: "Communication", dependencies: ["Tensors", "CMPI"]),
     .target(name: "Metrics"),
     .target(
@@ -52,7 +54,7 @@ let package = Package(
     .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Operations"]),
     .testTarget(name: "OperationsTests", dependencies: ["Operations", "Allocations"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Allocations"]),
-    .testTarget(name: "FundusTests", dependencies: ["Fundus"]),
+    .testTarget(name: "FundusTests", dependencies: ["Fundus", "CZip"]),
     .testTarget(name: "CommunicationTests", dependencies: ["Communication", "ranks"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
     .testTarget(
