@@ -24,11 +24,12 @@ let package = Package(
     .systemLibrary(name: "JPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
-    .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .systemLibrary(name: "XML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .systemLibrary(name: "CXLSX", pkgConfig: "xlsxwriter", providers: [.apt(["libxlsxwriter-dev"])]),
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CMPI", dependencies: ["MPI"]),
     .target(name: "CJPEG", dependencies: ["JPEG"]),
+    .target(name: "CXML", dependencies: ["XML"]),
     .target(
       name: "Tensors",
       dependencies: ["CKernels", .product(name: "Atomics", package: "swift-atomics")]),

@@ -36,16 +36,14 @@ struct XMLReader: ~Copyable {
 
   /// Walks `bytes`; `part` names them in messages.
   init(_ bytes: [UInt8], part: String) throws {
-    let options = XML_PARSE_NONET.rawValue | XML_PARSE_NOERROR.rawValue | XML_PARSE_NOWARNING.rawValue
-    // libxml2 copies the bytes.
     let made = bytes.withUnsafeBytes {
-      xmlReaderForMemory($0.bindMemory(to: CChar.self).baseAddress, Int32($0.count), nil, nil, Int32(options))
+      dms_xml_open($0.bindMemory(to: CChar.self).baseAddress, Int32($0.count))
     }
     guard let made, !bytes.isEmpty else { throw Failure(.data, "\(part) is empty or cannot be read") }
     (reader, self.part) = (made, part)
   }
 
-  deinit { xmlFreeTextReader(reader) }
+  deinit { dms_xml_close(reader) }
 
   /// The next event, nil at the document's end. A document that is not well-formed, or ends early, is an error.
   mutating func next() throws -> Event? {
@@ -54,52 +52,45 @@ struct XMLReader: ~Copyable {
       return event
     }
     while true {
-      let state = xmlTextReaderRead(reader)
-      if state == 0, count > 0, depth == 0 { return nil }
+      let code = Int(dms_xml_next(reader))
       count += 1
-      guard state == 1 else {
-        throw Failure(.data, "\(part) is damaged or cut short (line \(xmlTextReaderGetParserLineNumber(reader)))")
-      }
       guard count <= Self.largestCount else { throw Failure(.data, "\(part) has more than \(Self.largestCount) nodes") }
-      switch xmlReaderTypes(UInt32(bitPattern: xmlTextReaderNodeType(reader))) {
-      case XML_READER_TYPE_ELEMENT:
-        let name = name
-        if xmlTextReaderIsEmptyElement(reader) == 1 { pending = .end(name) } else { depth += 1 }
+      switch code {
+      case DMS_XML_END where count > 1 && depth == 0: return nil
+      case DMS_XML_START:
+        depth += 1
         return .start(name)
-      case XML_READER_TYPE_END_ELEMENT:
+      case DMS_XML_EMPTY:
+        pending = .end(name)
+        return .start(name)
+      case DMS_XML_FINISH:
         depth -= 1
         return .end(name)
-      case XML_READER_TYPE_TEXT, XML_READER_TYPE_CDATA, XML_READER_TYPE_SIGNIFICANT_WHITESPACE,
-        XML_READER_TYPE_WHITESPACE:
-        if depth > 0 { return .text(Self.string(xmlTextReaderConstValue(reader))) }
-      case XML_READER_TYPE_DOCUMENT_TYPE, XML_READER_TYPE_ENTITY_REFERENCE:
+      case DMS_XML_TEXT: return .text(Self.string(dms_xml_text(reader)))
+      case DMS_XML_OTHER: break
+      case DMS_XML_ENTITY:
         throw Failure(.data, "\(part) declares or uses XML entities, which no workbook does")
-      default: break
+      default: throw Failure(.data, "\(part) is damaged or cut short (line \(dms_xml_line(reader)))")
       }
     }
   }
 
   private var name: String {
-    let vocabulary = xmlTextReaderConstNamespaceUri(reader).map { Self.string($0) }
+    let vocabulary = dms_xml_namespace(reader).map { String(cString: $0) }
     guard vocabulary.map(Self.vocabularies.contains) ?? true else { return "" }
-    return Self.string(xmlTextReaderConstLocalName(reader))
+    return Self.string(dms_xml_name(reader))
   }
 
   /// An attribute without a prefix of the element that began last.
-  func attribute(_ name: String) -> String? {
-    guard xmlTextReaderMoveToAttribute(reader, name) == 1 else { return nil }
-    defer { xmlTextReaderMoveToElement(reader) }
-    return Self.string(xmlTextReaderConstValue(reader))
-  }
+  func attribute(_ name: String) -> String? { dms_xml_attribute(reader, name, nil).map { String(cString: $0) } }
 
   /// The relationship that the element that began last names, `r:id` as it is mostly written.
   var relationship: String? {
-    for space in Self.relationships where xmlTextReaderMoveToAttributeNs(reader, "id", space) == 1 {
-      defer { xmlTextReaderMoveToElement(reader) }
-      return Self.string(xmlTextReaderConstValue(reader))
+    for space in Self.relationships {
+      if let id = dms_xml_attribute(reader, "id", space) { return String(cString: id) }
     }
     return nil
   }
 
-  private static func string(_ text: UnsafePointer<xmlChar>?) -> String { text.map { String(cString: $0) } ?? "" }
+  private static func string(_ text: UnsafePointer<CChar>?) -> String { text.map { String(cString: $0) } ?? "" }
 }
