@@ -7,6 +7,9 @@ struct Workbook {
   private let sheets: [(name: String, isVisible: Bool, part: String)]
   private let stringsPart: String?
 
+  /// Sheets without cells of a table; whatever else the workbook lists as a sheet is taken for a worksheet.
+  private static let otherSheets: Set<String> = ["chartsheet", "dialogsheet", "xlMacrosheet", "xlIntlMacrosheet"]
+
   /// The worksheets' names.
   var names: [String] { sheets.map(\.name) }
 
@@ -23,12 +26,14 @@ struct Workbook {
     }
     let relationships = Dictionary(
       try archive.relationships(of: main).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-    stringsPart = relationships.values.first { $0.kind == "sharedStrings" }?.target
+    let usual = "xl/sharedStrings.xml"
+    stringsPart =
+      relationships.values.first { $0.kind == "sharedStrings" }?.target ?? (archive.has(usual) ? usual : nil)
     var reader = try XMLReader(bytes, part: "\(path): \(Failure.excerpt(main, 60))")
     var sheets: [(name: String, isVisible: Bool, part: String)] = []
     while let event = try reader.next() {
       guard event == .start("sheet"), let id = reader.relationship, let found = relationships[id],
-        found.kind == "worksheet", archive.has(found.target)
+        !Self.otherSheets.contains(found.kind), archive.has(found.target)
       else { continue }
       let isVisible = reader.attribute("state").map { $0 == "visible" } ?? true
       sheets.append((reader.attribute("name") ?? "", isVisible, found.target))
