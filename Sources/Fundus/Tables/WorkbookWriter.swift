@@ -29,7 +29,7 @@ extension Workbook {
           if code != LXW_NO_ERROR { failed = code }
         }
       }
-      let closed = workbook_close(workbook)
+      let closed = quietly { workbook_close(workbook) }
       return failed == LXW_NO_ERROR ? closed : failed
     }()
     guard code == LXW_NO_ERROR, rename(part, path) == 0 else {
@@ -37,5 +37,20 @@ extension Workbook {
       unlink(part)
       throw Failure(.inputOutput, "\(path): cannot be written: \(reason)")
     }
+  }
+
+  /// Runs `work` with standard error to nowhere: libxlsxwriter prints failures there that it also returns, and a failure is one
+  /// line of ours.
+  private static func quietly<Result>(_ work: () -> Result) -> Result {
+    let (kept, nowhere) = (fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), open("/dev/null", O_WRONLY | O_CLOEXEC))
+    if kept >= 0, nowhere >= 0 { dup2(nowhere, STDERR_FILENO) }
+    defer {
+      if kept >= 0 {
+        dup2(kept, STDERR_FILENO)
+        close(kept)
+      }
+      if nowhere >= 0 { close(nowhere) }
+    }
+    return work()
   }
 }
