@@ -1,14 +1,37 @@
 #include "CXML.h"
 
 #include <libxml/xmlreader.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
-static xmlTextReaderPtr reader(dms_xml *xml) { return (xmlTextReaderPtr)xml; }
+struct dms_xml {
+  xmlTextReaderPtr reader;
+  // The reader does not copy what it reads.
+  char bytes[];
+};
+
+static xmlTextReaderPtr reader(dms_xml *xml) { return xml->reader; }
+
+// Threads that open their first documents at the same time would meet tables that another is still filling.
+static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 
 dms_xml *dms_xml_open(const char *bytes, int count) {
-  return (dms_xml *)xmlReaderForMemory(bytes, count, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+  pthread_once(&initialised, xmlInitParser);
+  dms_xml *xml = malloc(sizeof *xml + (size_t)count);
+  if (!xml) return NULL;
+  if (count > 0) memcpy(xml->bytes, bytes, (size_t)count);
+  xml->reader =
+      xmlReaderForMemory(xml->bytes, count, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+  if (xml->reader) return xml;
+  free(xml);
+  return NULL;
 }
 
-void dms_xml_close(dms_xml *xml) { xmlFreeTextReader(reader(xml)); }
+void dms_xml_close(dms_xml *xml) {
+  xmlFreeTextReader(xml->reader);
+  free(xml);
+}
 
 int dms_xml_next(dms_xml *xml) {
   int state = xmlTextReaderRead(reader(xml));
