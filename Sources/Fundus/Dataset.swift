@@ -23,6 +23,8 @@ public struct Dataset: Sendable {
     public var folder: String
     /// The table; nil: the folder's only `.xlsx`, or else its only `.csv`.
     public var annotations: String?
+    /// The workbook's sheet, by its name or, from 1, its number; nil: the first that is visible.
+    public var sheet: String?
     /// Where images lie; nil: anywhere below the folder.
     public var images: String?
     /// Whether rows without images are an error.
@@ -62,7 +64,7 @@ public struct Dataset: Sendable {
   /// Reads a data set; see `Source`.
   public init(_ source: Source) throws {
     annotations = try source.annotations ?? Self.findTable(source.folder)
-    let table = try Table(path: annotations)
+    let table = try Table(path: annotations, sheet: source.sheet)
     try table.require(["ID"] + Self.imageColumns)
     let labels = Keywords.labels
     self.labels = labels
@@ -75,15 +77,14 @@ public struct Dataset: Sendable {
     var patients: [Patient] = []
     var missing = MissingImages()
     for row in table.rows {
-      let id = table.cell(row, "ID")
-      func bad(_ what: String) -> Failure { Failure(.data, "\(table.path), row \(row.number): \(what)") }
-      guard !id.isEmpty else { throw bad("ID is empty") }
+      let id = try table.identifier(row)
+      func bad(_ what: String) -> Failure { table.failure(row, what) }
       let contents = (Self.imageColumns + (source.isLabelled ? keywordColumns + labels : [])).map {
         table.cell(row, $0)
       }
       if let earlier = seen[id] {
         guard earlier.contents == contents else {
-          throw bad("ID \(id) stands in row \(earlier.row) with other contents")
+          throw bad("ID \(Failure.excerpt(id)) stands in row \(earlier.row) with other contents")
         }
         continue
       }
@@ -91,13 +92,7 @@ public struct Dataset: Sendable {
       var values: [UInt8] = []
       var eyes: [[UInt8]] = []
       if source.isLabelled {
-        for label in labels {
-          let cell = table.cell(row, label)
-          guard cell == "0" || cell == "1" else {
-            throw bad("label \(label) is \(cell.isEmpty ? "empty" : cell), expected 0 or 1")
-          }
-          values.append(cell == "1" ? 1 : 0)
-        }
+        values = try labels.map { try table.label(row, $0) }
         eyes = keywordColumns.map { column in
           let found = Keywords.labels(of: table.cell(row, column))
           return labels.map { found.contains($0) ? 1 : 0 }
@@ -190,14 +185,19 @@ extension Dataset {
     try table.require(["ID", "left", "right"])
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     func resolve(_ name: String) -> String { URL(fileURLWithPath: name, relativeTo: folder).path }
+    var seen: [String: Int] = [:]
     self.init(
       pairs: try table.rows.map { row in
+        let id = try table.identifier(row)
+        if let earlier = seen.updateValue(row.number, forKey: id) {
+          throw table.failure(row, "ID \(Failure.excerpt(id)) stands in row \(earlier) too")
+        }
         let names = try ["left", "right"].map { column in
           let name = table.cell(row, column)
-          guard !name.isEmpty else { throw Failure(.data, "\(path), row \(row.number): \(column) is empty") }
+          guard !name.isEmpty else { throw table.failure(row, "\(column) is empty") }
           return resolve(name)
         }
-        return (table.cell(row, "ID"), names[0], names[1])
+        return (id, names[0], names[1])
       })
   }
 }

@@ -49,17 +49,19 @@ public struct Split: Sendable, Equatable {
     try table.require(["ID", "split"])
     var side: [String: String] = [:]
     for row in table.rows {
-      let (id, value) = (table.cell(row, "ID"), table.cell(row, "split"))
+      let (id, value) = (try table.identifier(row), table.cell(row, "split"))
       guard ["train", "validation"].contains(value) else {
-        throw Failure(.data, "\(path), row \(row.number): split is \(value), expected train or validation")
+        throw table.failure(row, "split is \(Failure.excerpt(value)), expected train or validation")
       }
       guard side[id] == nil || side[id] == value else {
-        throw Failure(.data, "\(path), row \(row.number): ID \(id) is on both sides")
+        throw table.failure(row, "ID \(Failure.excerpt(id)) is on both sides")
       }
       side[id] = value
     }
     if let absent = dataset.patients.first(where: { side[$0.id] == nil }) {
-      throw Failure(.data, "\(path): patient \(absent.id) of \(dataset.annotations), row \(absent.row), is on no side")
+      throw Failure(
+        .data,
+        "\(path): patient \(Failure.excerpt(absent.id)) of \(dataset.annotations), row \(absent.row), is on no side")
     }
     training = dataset.patients.indices.filter { side[dataset.patients[$0].id] == "train" }
     validation = dataset.patients.indices.filter { side[dataset.patients[$0].id] == "validation" }

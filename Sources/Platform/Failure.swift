@@ -53,3 +53,20 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
     Failure(kind, "\(path): cannot \(action): \(String(cString: strerror(code)))")
   }
 }
+
+extension Failure {
+  /// A stranger's text as a message may show it: at most `longest` characters of it, control characters escaped.
+  public static func excerpt(_ text: String, _ longest: Int = 40) -> String {
+    // Scalars, since a single character may be of any length.
+    let scalars = text.unicodeScalars
+    var shown = ""
+    for scalar in scalars.prefix(longest) {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+        shown += scalar.escaped(asASCII: true)
+      default: shown.unicodeScalars.append(scalar)
+      }
+    }
+    return scalars.dropFirst(longest).isEmpty ? shown : shown + "…"
+  }
+}

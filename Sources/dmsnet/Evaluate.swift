@@ -16,6 +16,7 @@ struct Evaluate: ParsableCommand {
   @Option(help: "A run's folder (its best checkpoint) or a checkpoint's.") var checkpoint: String
   @Option(help: "Folder of the data set.") var data: String
   @Option(help: "The table, where the folder does not tell.") var annotations: String?
+  @Option(help: "The table's sheet, by name or number, where a workbook has several.") var sheet: String?
   @Option(help: "The folder of images, where the data folder holds several.") var images: String?
   @Flag(help: "Rows without images are an error.") var strict = false
   @Option(help: "When photographs cannot be used: stop, skip (leave their patients out).") var onBadImage =
@@ -34,7 +35,8 @@ struct Evaluate: ParsableCommand {
       try require(workers, in: Limits.threads, "--workers")
       let opened = try TrainedModel(checkpoint, threads: threads)
       var source = Dataset.Source(folder: data)
-      (source.annotations, source.images, source.isStrict) = (annotations, images, strict)
+      (source.annotations, source.sheet) = (annotations, sheet)
+      (source.images, source.isStrict) = (images, strict)
       let dataset = try Dataset(source)
       return (opened, dataset, try choose(dataset, opened.state))
     }

@@ -25,8 +25,9 @@ struct Main: ParsableCommand {
       // The job is joined before anything can fail, so that no rank waits for one that has gone.
       let communicator = try Job.join()
       switch try communicator.together(request) {
-      case .command(var command): try command.run()
-      case .text(let text): if communicator.rank == 0 { try StandardOutput.print(text) }
+      case .command(var command):
+        do { try command.run() } catch  where isAnswer(error) { try answer(fullMessage(for: error)) }
+      case .text(let text): try answer(text)
       }
       communicator.close()
     } catch let agreed as Agreed {
@@ -51,9 +52,18 @@ struct Main: ParsableCommand {
       return .command(try parseAsRoot())
     } catch {
       let text = fullMessage(for: error)
-      if exitCode(for: error) == .success { return .text(text) }
+      if isAnswer(error) { return .text(text) }
       throw Failure(.usage, message(for: error).firstLine)
     }
+  }
+
+  /// Whether what was thrown is help or the version, which were asked for and so are results.
+  private static func isAnswer(_ error: any Error) -> Bool {
+    !(error is Failure || error is Agreed) && exitCode(for: error) == .success
+  }
+
+  private static func answer(_ text: String) throws {
+    if Job.joined?.rank == 0 { try StandardOutput.print(text) }
   }
 
   private static func finish(_ kind: Failure.Kind) -> Never {

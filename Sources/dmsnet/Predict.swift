@@ -13,6 +13,7 @@ struct Predict: ParsableCommand {
   @Option(help: "CSV of ID,left,right instead of a pair.") var list: String?
   @Option(help: "Folder of a data set, labelled or not, instead of a pair.") var data: String?
   @Option(help: "With --data: the table, where the folder does not tell.") var annotations: String?
+  @Option(help: "With --data: the table's sheet, by name or number, where a workbook has several.") var sheet: String?
   @Option(help: "With --data: the folder of images, where the data folder holds several.") var images: String?
   @Flag(help: "With --data: rows without images are an error.") var strict = false
   @Option(help: "When photographs cannot be used: stop, skip (leave their patients out).") var onBadImage =
@@ -69,15 +70,16 @@ struct Predict: ParsableCommand {
 
   private func pairs() throws -> Dataset {
     try require(workers, in: Limits.threads, "--workers")
-    guard data != nil || (annotations == nil && images == nil && !strict) else {
-      throw Failure(.usage, "--annotations, --images and --strict go with --data")
+    guard data != nil || (annotations == nil && sheet == nil && images == nil && !strict) else {
+      throw Failure(.usage, "--annotations, --sheet, --images and --strict go with --data")
     }
     guard [photographs.isEmpty ? 0 : 1, list == nil ? 0 : 1, data == nil ? 0 : 1].reduce(0, +) == 1 else {
       throw Failure(.usage, "predict takes LEFT RIGHT, or --list FILE, or --data DIR")
     }
     if let data {
       var source = Dataset.Source(folder: data)
-      (source.annotations, source.images, source.isStrict) = (annotations, images, strict)
+      (source.annotations, source.sheet) = (annotations, sheet)
+      (source.images, source.isStrict) = (images, strict)
       source.isLabelled = false
       return try Dataset(source)
     }

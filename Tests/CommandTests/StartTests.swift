@@ -49,7 +49,7 @@ struct StartTests {
     process.waitUntilExit()
     #expect(process.terminationStatus == 75)
 
-    let other = try Command.start(["benchmark", "step", "--depth", "152", "--steps", "1000"])
+    let other = try Command.start(["benchmark", "step", "--depth", "152", "--steps", "500"])
     usleep(200_000)
     kill(other.processIdentifier, SIGTERM)
     other.waitUntilExit()

@@ -9,6 +9,9 @@ package struct OptionTable: Sendable {
   package let annotations = TrainOption(
     "annotations", "The table, where the folder does not tell.",
     String?.none, onResume: .mayChange, mayDifferByRank: true, isPath: true)
+  package let sheet = TrainOption(
+    "sheet", "The table's sheet, by name or number, where a workbook has several.",
+    String?.none, onResume: .mayChange, mayDifferByRank: true)
   package let images = TrainOption(
     "images", "The folder of images, where the data folder holds several.",
     String?.none, onResume: .mayChange, mayDifferByRank: true, isPath: true)

@@ -85,7 +85,8 @@ package struct Options: Sendable, Equatable {
   /// The data set these options describe.
   package func dataset() throws -> Dataset {
     var source = Dataset.Source(folder: self.data)
-    (source.annotations, source.images, source.isStrict) = (self.annotations, self.images, self.strict)
+    (source.annotations, source.sheet) = (self.annotations, self.sheet)
+    (source.images, source.isStrict) = (self.images, self.strict)
     return try Dataset(source)
   }
 }
