@@ -50,6 +50,9 @@ package struct State: Codable, Sendable {
     return true
   }
 
+  /// What every version writes.
+  private struct Origin: Decodable { let version: String }
+
   /// Files a checkpoint may hold beside its state.
   static let fileNames = ["model.safetensors", "optimizer.safetensors", "ema.safetensors"]
 
@@ -57,10 +60,13 @@ package struct State: Codable, Sendable {
   init(path: String) throws {
     let file = try InputFile(path)
     let data = try file.read(at: 0, count: file.byteCount)
-    do { self = try JSONDecoder().decode(State.self, from: data) } catch let failure as Failure {
-      throw Failure(.data, "\(path): not a checkpoint's state: \(failure.message)")
-    } catch {
-      throw Failure(.data, "\(path): not a checkpoint's state")
+    do { self = try JSONDecoder().decode(State.self, from: data) } catch {
+      let version = try? JSONDecoder().decode(Origin.self, from: data).version
+      let other = version.flatMap {
+        $0 == Environment.version ? nil : "of dmsnet \($0), which this version cannot read"
+      }
+      throw Failure(
+        .data, "\(path): not a checkpoint's state: \(other ?? (error as? Failure)?.message ?? "not as expected")")
     }
     func require(_ holds: Bool, _ what: String) throws {
       if !holds { throw Failure(.data, "\(path): not a checkpoint's state: \(what)") }
