@@ -14,6 +14,8 @@ struct MutationTests {
   private func run(_ arguments: [String], _ place: Place, _ what: String) throws {
     let log = "\(place.path)/log"
     let process = Process()
+    // What a mutated path names lies here.
+    process.currentDirectoryURL = URL(fileURLWithPath: place.path)
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments =
       [
