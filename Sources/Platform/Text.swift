@@ -28,6 +28,23 @@ extension String {
     return String(result)
   }
 
+  /// How many letters must be added, taken away or changed to make this text into `other` (Levenshtein 1966); of long texts the
+  /// first letters count.
+  public func editDistance(to other: String) -> Int {
+    let (a, b) = (Array(unicodeScalars.prefix(100)), Array(other.unicodeScalars.prefix(100)))
+    var row = Array(0...b.count)
+    for i in a.indices {
+      var diagonal = row[0]
+      row[0] += 1
+      for j in b.indices {
+        (diagonal, row[j + 1]) = (
+          row[j + 1], Swift.min(row[j] + 1, row[j + 1] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
+        )
+      }
+    }
+    return row[b.count]
+  }
+
   /// The text up to its first line end.
   public var firstLine: String { split(whereSeparator: \.isNewline).first.map(String.init) ?? "" }
 }

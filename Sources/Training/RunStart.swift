@@ -38,65 +38,70 @@ package struct RunStart {
     let plan = try JSONDecoder().decode(Plan.self, from: Data(told.utf8))
     (checkpoint, opened) = (rankZero?.checkpoint, rankZero?.run)
 
-    var options = plan.options
-    let found = try communicator.together {
+    options = try communicator.together {
+      var options = plan.options
       try options.take(given.filter { OptionTable.option($0.key)?.mayDifferByRank == true })
       guard !options.data.isEmpty else { throw Failure(.usage, "--data DIR is missing") }
-      return try options.dataset()
+      return options
     }
-    if let state = plan.state {
+    (dataset, split) = try Self.data(options, plan.state, communicator, progress)
+    sampler = Sampler(patients: split.training, batch: options.batch, seed: options.seed, dropLast: options.dropLast)
+    let (options, dataset, split, sampler) = (options, dataset, split, sampler)
+    state = try communicator.together {
+      try Self.requireSteps(sampler, ranks: communicator.size)
+      let network = try options.network(labels: dataset.labels.count)
+      if var state = plan.state {
+        try state.require(stepsPerEpoch: sampler.stepsPerEpoch, rankZero?.checkpoint?.path ?? "the checkpoint")
+        state.options = options
+        return state
+      }
+      if communicator.rank == 0, let path = options.pretrained { try Weights.check(path, network) }
+      return State(options, network.configuration, split, of: dataset)
+    }
+    isResumed = plan.state != nil
+    if let line = try communicator.warningLine(dataset) { progress.say(line) }
+    plan.changes.forEach(progress.say)
+    progress.say(place(resumes: resumes))
+  }
+
+  /// The data set and who trains and validates, after all ranks have seen the same and looked at the photographs.
+  private static func data(
+    _ options: Options, _ state: State?, _ communicator: any Communicator, _ progress: Progress
+  ) throws -> (Dataset, Split) {
+    let found = try communicator.together { try options.dataset() }
+    let (dataset, split): (Dataset, Split)
+    if let state {
       split = try communicator.together { try Split(found, of: state) }
-      try communicator.requireSame(found.facts(of: split.training + split.validation), .data)
+      let patients = split.training + split.validation
+      try communicator.requireSame(found.facts(of: patients), .data)
       // The run needs the patients that it has.
       dataset = try preflight(
-        found, communicator, patients: split.training + split.validation, workers: options.workers, onBad: .stop,
-        say: progress.say)
+        found, communicator, patients: patients, workers: options.workers, onBad: .stop, say: progress.say)
     } else {
       try communicator.requireSame(found.facts, .data)
-      let usable = try preflight(
+      dataset = try preflight(
         found, communicator, workers: options.workers, onBad: options.onBadImage, say: progress.say)
-      split = try communicator.together {
-        try options.split.map { try Split(usable, file: $0) }
-          ?? Split(usable, validation: options.validation, seed: options.seed)
+      split = try communicator.together { [dataset] in
+        try options.split.map { try Split(dataset, file: $0) }
+          ?? Split(dataset, validation: options.validation, seed: options.seed)
       }
-      dataset = usable
-    }
-    self.options = options
-    sampler = Sampler(patients: split.training, batch: options.batch, seed: options.seed, dropLast: options.dropLast)
-    isResumed = plan.state != nil
-    let (sampler, ranks, dataset, split) = (sampler, communicator.size, dataset, split)
-    state = try communicator.together {
-      try Self.requireSteps(sampler, ranks: ranks)
-      let network = try options.network(labels: dataset.labels.count)
-      if communicator.rank == 0, plan.state == nil, let path = options.pretrained { try Weights.check(path, network) }
-      guard var state = plan.state else {
-        return State(options, network.configuration, split, of: dataset)
-      }
-      guard state.step == state.epoch * sampler.stepsPerEpoch + state.position, state.position < sampler.stepsPerEpoch
-      else {
-        throw Failure(
-          .data,
-          "\(rankZero?.checkpoint?.path ?? "checkpoint")/state.json: step \(state.step) does not fit epoch \(state.epoch) and position \(state.position)"
-        )
-      }
-      state.options = options
-      return state
     }
     progress.say(dataset.summary)
     let unknown = dataset.patients.count - split.training.count - split.validation.count
     if unknown > 0 { progress.say("\(unknown) patients are not of this run and stay out") }
-    if let line = try communicator.warningLine(dataset) { progress.say(line) }
     progress.say("\(split.training.count) patients train, \(split.validation.count) validate")
-    plan.changes.forEach(progress.say)
-    if isResumed {
-      let isDone = state.epoch >= options.epochs && !state.isEvaluationDue
-      progress.say(
-        isDone
-          ? "all \(options.epochs) epochs are done; --epochs asks for more"
-          : "goes on from step \(state.step) of \(sampler.stepsPerEpoch * options.epochs)")
-    } else if resumes {
-      progress.say("begins anew: the run was stopped before its first checkpoint")
+    return (dataset, split)
+  }
+
+  /// Where the run begins or goes on, for people.
+  private func place(resumes: Bool) -> String {
+    let total = sampler.stepsPerEpoch * options.epochs
+    guard isResumed else {
+      return resumes ? "begins anew: the run was stopped before its first checkpoint" : "begins; \(total) steps"
     }
+    let isDone = state.epoch >= options.epochs && !state.isEvaluationDue
+    return isDone
+      ? "all \(options.epochs) epochs are done; --epochs asks for more" : "goes on from step \(state.step) of \(total)"
   }
 
   /// What must be the same on every rank before anything is read: the program, and what it was told.

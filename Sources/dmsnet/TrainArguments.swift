@@ -67,22 +67,8 @@ struct TrainArguments {
   /// The option that `name` may have meant.
   private static func nearest(_ name: String) -> String? {
     let names = OptionTable.all.map(\.name) + ["resume", "config"]
-    let close = names.min { distance(name, $0) < distance(name, $1) }
-    return close.flatMap { distance(name, $0) <= max(2, $0.count / 3) ? "did you mean --\($0)?" : nil }
-  }
-
-  /// The number of letters to change, add or remove (Levenshtein 1966).
-  private static func distance(_ a: String, _ b: String) -> Int {
-    var row = Array(0...b.count)
-    for (i, letter) in a.prefix(64).enumerated() {
-      var (diagonal, next) = (i, [i + 1])
-      for (j, other) in b.enumerated() {
-        next.append(min(diagonal + (letter == other ? 0 : 1), row[j + 1] + 1, next[j] + 1))
-        diagonal = row[j + 1]
-      }
-      row = next
-    }
-    return row[b.count]
+    let close = names.map { (name: $0, distance: name.editDistance(to: $0)) }.min { $0.distance < $1.distance }
+    return close.flatMap { $0.distance <= max(2, $0.name.count / 3) ? "did you mean --\($0.name)?" : nil }
   }
 
   /// What `--help` says of every option.

@@ -27,4 +27,10 @@ struct TextTests {
     let lines = Failure(.usage, "a\nb", hint: "c\n\(long)").description.split(separator: "\n")
     #expect(lines.count == 2 && lines[0] == "a\\nb" && lines[1].hasPrefix("hint: c\\n") && lines[1].count < 1000)
   }
+
+  @Test func distancesCountChanges() {
+    #expect("batch".editDistance(to: "batch") == 0 && "bach".editDistance(to: "batch") == 1)
+    #expect("kitten".editDistance(to: "sitting") == 3 && "".editDistance(to: "abc") == 3)
+    #expect("abc".editDistance(to: "") == 3 && "ab".editDistance(to: "ba") == 2)
+  }
 }

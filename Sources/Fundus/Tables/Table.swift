@@ -99,7 +99,7 @@ struct Table {
   /// The column and the sheets that may have been meant.
   private func alternatives(to name: String) -> String {
     let named = names.filter { !$0.isEmpty }
-    let nearest = named.prefix(1000).map { (name: $0, distance: Self.distance(Self.folded($0), Self.folded(name))) }
+    let nearest = named.prefix(1000).map { (name: $0, distance: Self.folded($0).editDistance(to: Self.folded(name))) }
       .min { $0.distance < $1.distance }
     var hint = "the columns are \(Failure.excerpt(named.prefix(20).joined(separator: ", "), 100))"
     if let nearest, name.count > 2, nearest.distance <= name.count / 2 {
@@ -108,22 +108,6 @@ struct Table {
     guard sheets.count > 1 else { return hint }
     return hint + "; choose another sheet with --sheet NAME: "
       + Failure.excerpt(sheets.prefix(20).joined(separator: ", "), 100)
-  }
-
-  /// How many letters must be added, taken away or changed to make `a` into `b` (Levenshtein).
-  private static func distance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a.unicodeScalars.prefix(100)), Array(b.unicodeScalars.prefix(100)))
-    var row = Array(0...b.count)
-    for i in a.indices {
-      var diagonal = row[0]
-      row[0] += 1
-      for j in b.indices {
-        (diagonal, row[j + 1]) = (
-          row[j + 1], min(row[j] + 1, row[j + 1] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
-        )
-      }
-    }
-    return row[b.count]
   }
 
   /// A failure of bad data in `row`.

@@ -38,6 +38,16 @@ package struct State: Codable, Sendable {
     (training, validation) = (labels(split.training), labels(split.validation))
   }
 
+  /// Refuses counts that do not fit epochs of so many steps; `path`: the checkpoint, for the message.
+  func require(stepsPerEpoch: Int, _ path: String) throws {
+    guard step == epoch * stepsPerEpoch + position, position < stepsPerEpoch else {
+      throw Failure(
+        .data,
+        "\(path)/state.json: step \(step) does not fit epoch \(epoch) and position \(position) of \(stepsPerEpoch) steps an epoch"
+      )
+    }
+  }
+
   /// Whether the epoch that has just ended still waits for its evaluation.
   var isEvaluationDue: Bool { evaluatedEpochs < epoch }
 
