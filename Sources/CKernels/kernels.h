@@ -19,25 +19,6 @@
     (const dms_left *left, const dms_right *right, long rows, long first, long count, long depth, int accumulate,        \
      float *target, long stride, const dms_ahead *ahead),                                                                \
     (left, right, rows, first, count, depth, accumulate, target, stride, ahead))                                         \
-  K(exact_load,                                                                                                          \
-    (const dms_source *source, long row, long rows, long first, long channels, double *y),                               \
-    (source, row, rows, first, channels, y))                                                                             \
-  K(exact_store,                                                                                                         \
-    (const double *values, long rows, long columns, long step, float *y, float *rest, long stride),                      \
-    (values, rows, columns, step, y, rest, stride))                                                                      \
-  K(exact_sum,                                                                                                           \
-    (const dms_source *a, const dms_source *b, int relu, long row, long rows, long first, long channels, float *y,       \
-     float *rest),                                                                                                       \
-    (a, b, relu, row, rows, first, channels, y, rest))                                                                   \
-  K(exact_moments,                                                                                                       \
-    (const float *x, const float *rest, long rows, long stride, long channels, double *sum, double *squares),            \
-    (x, rest, rows, stride, channels, sum, squares))                                                                     \
-  K(exact_pack,                                                                                                          \
-    (const float *right, long depth, long columns, long first, long count, double *packed),                              \
-    (right, depth, columns, first, count, packed))                                                                       \
-  K(exact_product,                                                                                                       \
-    (const double *left, const double *right, long rows, long count, long depth, double *sums, long step),               \
-    (left, right, rows, count, depth, sums, step))                                                                       \
   K(gather_taps, (const dms_geometry *g, const dms_source *map, long first, long rows, float *columns),                  \
     (g, map, first, rows, columns))                                                                                      \
   K(scatter_taps, (const dms_geometry *g, const float *columns, long first, long rows, float *map),                      \
@@ -49,9 +30,6 @@
   K(max_pool,                                                                                                            \
     (const dms_geometry *g, const float *map, long first, long lines, float *output, unsigned char *taps),               \
     (g, map, first, lines, output, taps))                                                                                \
-  K(max_pool_pick,                                                                                                       \
-    (const dms_geometry *g, const float *map, const unsigned char *taps, long first, long lines, float *output),         \
-    (g, map, taps, first, lines, output))                                                                                \
   K(max_pool_gradient,                                                                                                   \
     (const dms_geometry *g, const float *arriving, const unsigned char *taps, long first, long lines, float *map),       \
     (g, arriving, taps, first, lines, map))                                                                              \

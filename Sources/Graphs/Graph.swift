@@ -51,7 +51,7 @@ public final class Graph {
 
   /// Applies `operation`; throws where its shape rule refuses the inputs.
   public func apply(_ operation: any Operation, _ inputs: [Symbol]) throws -> [Symbol] {
-    let outputTypes = try operation.outputs(inputs.map { operation.readsRests ? $0.type : $0.type.rounded })
+    let outputTypes = try operation.outputs(inputs.map(\.type))
     let index = nodes.count
     let outputs = outputTypes.enumerated().map { append(.node(index, output: $0.offset), $0.element) }
     nodes.append(

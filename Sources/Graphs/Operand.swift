@@ -6,8 +6,6 @@ public struct Operand {
   public let type: TensorType
   /// The first byte; of no use where the value is deferred.
   public let address: UnsafeMutableRawPointer
-  /// What float32 leaves of the elements, where it is kept.
-  public let rests: UnsafeMutablePointer<Float>?
   /// How to compute the value on loading, where the producer did not run.
   public let deferred: Deferred?
 
@@ -15,29 +13,6 @@ public struct Operand {
   public var shape: Shape { type.shape }
   /// The elements as float32.
   public var floats: UnsafeMutablePointer<Float> { address.assumingMemoryBound(to: Float.self) }
-  /// The elements, each with its rest where there is one.
-  public var values: Values { Values(nearest: floats, rests: rests) }
-}
-
-/// Elements read and written in double precision: the nearest float32 and, where it is kept, what that leaves (Dekker 1971).
-@frozen
-public struct Values {
-  @usableFromInline let nearest: UnsafeMutablePointer<Float>
-  @usableFromInline let rests: UnsafeMutablePointer<Float>?
-
-  /// The element at `index`.
-  @inlinable
-  public subscript(index: Int) -> Double {
-    get {
-      let value = Double(nearest[index])
-      return if let rests { value + Double(rests[index]) } else { value }
-    }
-    nonmutating set {
-      let value = Float(newValue)
-      nearest[index] = value
-      if let rests { rests[index] = Float(newValue - Double(value)) }
-    }
-  }
 }
 
 /// A value that its consumers compute for themselves.

@@ -50,9 +50,6 @@ public protocol Operation: Sendable {
   /// where it needs more.
   func following(_ input: Int, in pieces: Pieces) -> (any Operation)?
 
-  /// Whether it reads the rests of inputs that have them; other operations see such inputs without.
-  var readsRests: Bool { get }
-
   /// The same operation with one more input of output 0's type that is added to output 0, where it can do so for nothing.
   var accumulating: (any Operation)? { get }
 }
@@ -78,8 +75,6 @@ extension Operation {
   public func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces? { nil }
   /// It cannot.
   public func following(_ input: Int, in pieces: Pieces) -> (any Operation)? { nil }
-  /// No.
-  public var readsRests: Bool { false }
   /// None.
   public var accumulating: (any Operation)? { nil }
 }

@@ -127,13 +127,10 @@ public final class Program: TeamWork, @unchecked Sendable {
       if let node = graph.producer(symbol), schedule.deferred.contains(node) {
         let application = graph.nodes[node]
         return Operand(
-          type: graph.types[symbol], address: arenaStorage.base, rests: nil,
+          type: graph.types[symbol], address: arenaStorage.base,
           deferred: Deferred(operation: application.operation, inputs: try application.inputs.map(operand)))
       }
-      let (type, address) = (graph.types[symbol], try address(symbol))
-      // A view's rests lie as far behind its elements as those of what it looks at.
-      let rests = address.assumingMemoryBound(to: Float.self) + graph.types[place(symbol).root].shape.count
-      return Operand(type: type, address: address, rests: type.hasRests ? rests : nil, deferred: nil)
+      return Operand(type: graph.types[symbol], address: try address(symbol), deferred: nil)
     }
 
     var steps: [Step] = []

@@ -6,20 +6,16 @@ struct Builder {
   let graph: Graph
   let isTraining: Bool
   let prefix: String
-  /// How convolutions are computed.
-  let algorithm: ConvolutionAlgorithm
 
-  init(graph: Graph, isTraining: Bool, prefix: String = "", algorithm: ConvolutionAlgorithm = .automatic) {
+  init(graph: Graph, isTraining: Bool, prefix: String = "") {
     self.graph = graph
     self.isTraining = isTraining
     self.prefix = prefix
-    self.algorithm = algorithm
   }
 
   /// A builder for the submodule `name`.
   subscript(_ name: String) -> Builder {
-    Builder(
-      graph: graph, isTraining: isTraining, prefix: prefix.isEmpty ? name : "\(prefix).\(name)", algorithm: algorithm)
+    Builder(graph: graph, isTraining: isTraining, prefix: prefix.isEmpty ? name : "\(prefix).\(name)")
   }
 
   func parameter(_ name: String, _ shape: Shape, _ start: Variable.Start, axes: [Int]? = nil) -> Symbol {
@@ -34,9 +30,7 @@ struct Builder {
     let deviation = (2 / Float(outputs * kernel * kernel)).squareRoot()
     let weight = parameter(
       "weight", [kernel, kernel, x.shape.channels, outputs], .normal(deviation: deviation), axes: [2, 3, 1, 0])
-    let y = try graph.scope(prefix) {
-      try x.convolution(weight, stride: stride, padding: kernel / 2, algorithm: algorithm)
-    }
+    let y = try graph.scope(prefix) { try x.convolution(weight, stride: stride, padding: kernel / 2) }
     return bias ? try y.plus(parameter("bias", [outputs], .constant(0))) : y
   }
 

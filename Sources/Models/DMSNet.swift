@@ -84,10 +84,9 @@ public struct DMSNet: Sendable {
     // The pictures and the first map lie in memory at once: what the host cannot hold is refused before it is planned.
     try Storage.require(byteCount: 4 * 2 * pairs * height * width * (3 + configuration.stem / 4))
     let images = graph.input("images", TensorType([2 * pairs, height, width, 3]))
-    let trunk = Trunk(configuration: configuration)
-    let algorithm = trunk.algorithm(images: 2 * pairs, height: height, width: width, isTraining: isTraining)
-    let builder = Builder(graph: graph, isTraining: isTraining, algorithm: algorithm)
-    let maps = try OSIM(configuration: configuration)(trunk(images, builder["trunk"]), builder["osim"])
+    let builder = Builder(graph: graph, isTraining: isTraining)
+    let trunk = try Trunk(configuration: configuration)(images, builder["trunk"])
+    let maps = try OSIM(configuration: configuration)(trunk, builder["osim"])
     let (eyes, fused) = try CASFM(configuration: configuration)(maps, builder["casfm"])
     let labels = configuration.labels
 

@@ -5,22 +5,6 @@ import Operations
 struct Trunk {
   let configuration: Configuration
 
-  /// Up to about so many elements of convolutions' outputs a training step computes in double precision: a few of many more cross
-  /// ReLU's corner in any float32 arithmetic, while of these none need to.
-  private static let exactElements = 15_000_000
-
-  /// How the whole network's convolutions are computed for `images` photographs: the trunk has most of the elements.
-  func algorithm(images: Int, height: Int, width: Int, isTraining: Bool) -> ConvolutionAlgorithm {
-    // Elements by stage, each of half the height and width of the one before.
-    let pixels = height * width / 4
-    var elements = configuration.stem * pixels
-    for (stage, count) in configuration.blocks.enumerated() {
-      let planes = configuration.stem << stage
-      elements += count * planes * (2 + configuration.block.expansion) * pixels / (4 << (2 * stage))
-    }
-    return isTraining && images * elements <= Self.exactElements ? .preferred(.exact) : .automatic
-  }
-
   func callAsFunction(_ x: Symbol, _ builder: Builder) throws -> Symbol {
     let stem = try builder["conv1"].convolution(x, configuration.stem, kernel: 7, stride: 2)
     var x = try builder["bn1"].batchNorm(stem, relu: true)

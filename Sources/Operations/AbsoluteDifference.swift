@@ -3,7 +3,6 @@ import Graphs
 /// |a - b|, element by element; the gradient at 0 is 0.
 struct AbsoluteDifference: Operation {
   var name: String { "absolute-difference" }
-  var readsRests: Bool { true }
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0] == inputs[1] else { throw misfit(self, inputs, "both sides take one shape") }
@@ -21,7 +20,7 @@ struct AbsoluteDifference: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (a, b, target) = (operands.inputs[0].values, operands.inputs[1].values, operands.outputs[0].values)
+    let (a, b, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
     return [
       Phase.ranges(operands.outputs[0].shape.count, grain: elementGrain) {
         for i in $0 { target[i] = abs(a[i] - b[i]) }
@@ -32,14 +31,13 @@ struct AbsoluteDifference: Operation {
   /// arriving * sign(a - b).
   struct Gradient: Operation {
     var name: String { "absolute-difference-gradient" }
-    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
       Cost(flops: 2 * inputs[0].shape.count, inputs, outputs)
     }
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, a, b) = (operands.inputs[0].floats, operands.inputs[1].values, operands.inputs[2].values)
+      let (arriving, a, b) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
       let target = operands.outputs[0].floats
       return [
         Phase.ranges(operands.outputs[0].shape.count, grain: elementGrain) {

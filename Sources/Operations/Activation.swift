@@ -12,7 +12,6 @@ struct Activation: Operation {
   let function: Function
   var name: String { function.rawValue }
   var overwrites: Int? { 0 }
-  var readsRests: Bool { true }
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
 
@@ -26,12 +25,12 @@ struct Activation: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
+    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
     return [
       Phase.ranges(operands.inputs[0].shape.count, grain: elementGrain) { [function] range in
         switch function {
         case .relu: for i in range { target[i] = max(source[i], 0) }
-        case .sigmoid: for i in range { target[i] = 1 / (1 + exp(-source[i])) }
+        case .sigmoid: for i in range { target[i] = Float(1 / (1 + exp(-Double(source[i])))) }
         }
       }
     ]

@@ -16,10 +16,8 @@ struct AdaptivePool: Operation {
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0].shape.rank == 4 else { throw misfit(self, inputs, "a map [N,H,W,C] was expected") }
-    return [TensorType([inputs[0].shape[0], bins, bins, inputs[0].shape[3]], hasRests: inputs[0].hasRests)]
+    return [TensorType([inputs[0].shape[0], bins, bins, inputs[0].shape[3]])]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -35,7 +33,7 @@ struct AdaptivePool: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     let map = operands.inputs[0].shape
-    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
+    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let (height, width, channels) = (map[1], map[2], map[3])
     return [
       Phase(chunks: map[0]) { [self] image, _ in
@@ -56,7 +54,7 @@ struct AdaptivePool: Operation {
               }
             }
             if function == .mean {
-              let area = Double(rows.count * columns.count)
+              let area = Float(rows.count * columns.count)
               for k in to..<to + channels { target[k] /= area }
             }
           }
@@ -70,7 +68,6 @@ struct AdaptivePool: Operation {
     let pool: AdaptivePool
     let map: Shape
     var name: String { pool.name + "-gradient" }
-    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType(map)] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: map.count, inputs, outputs) }
@@ -78,7 +75,7 @@ struct AdaptivePool: Operation {
     func phases(_ operands: Operands) -> [Phase] {
       let (height, width, channels, bins) = (map[1], map[2], map[3], pool.bins)
       let (arriving, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
-      let source = pool.function == .maximum ? operands.inputs[1].values : nil
+      let source = pool.function == .maximum ? operands.inputs[1].floats : nil
       return [
         Phase(chunks: map[0]) { [pool] image, _ in
           let offset = image * height * width * channels

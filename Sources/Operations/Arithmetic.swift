@@ -7,14 +7,6 @@ struct Arithmetic: Operation {
     case add
     case subtract
     case multiply
-
-    func callAsFunction(_ a: Double, _ b: Double) -> Double {
-      switch self {
-      case .add: a + b
-      case .subtract: a - b
-      case .multiply: a * b
-      }
-    }
   }
 
   let function: Function
@@ -24,10 +16,8 @@ struct Arithmetic: Operation {
     guard let shape = Stretch.shape(inputs[0].shape, inputs[1].shape) else {
       throw misfit(self, inputs, "the shapes do not stretch to one another")
     }
-    return [TensorType(shape, inputs[0].element, hasRests: inputs[0].hasRests)]
+    return [TensorType(shape, inputs[0].element)]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
@@ -54,14 +44,6 @@ struct Arithmetic: Operation {
     return [
       Phase.ranges(z.shape.rows, grain: elementGrain / columns) { [function] rows in
         let (i, j) = (left.column, right.column)
-        if z.rests != nil {
-          let (a, b, target) = (x.values, y.values, z.values)
-          for row in rows {
-            let (p, q, t) = (left.row(row), right.row(row), row * columns)
-            for k in 0..<columns { target[t + k] = function(a[p + k * i], b[q + k * j]) }
-          }
-          return
-        }
         for row in rows {
           let (p, q, t) = (x.floats + left.row(row), y.floats + right.row(row), z.floats + row * columns)
           switch function {

@@ -10,7 +10,6 @@ extension BatchNorm {
     var pieces: Pieces?
 
     var name: String { "batch-norm-sums" }
-    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
       let channels = inputs[0].shape.channels
       return [TensorType([channels]), TensorType([channels]), TensorType([2, channels])]
@@ -32,7 +31,7 @@ extension BatchNorm {
         arriving: operands.inputs[0], x: operands.inputs[1], coefficients: operands.inputs[2], relu: relu)
       let norm = source.norm
       let (weightGradient, biasGradient) = (operands.outputs[0].floats, operands.outputs[1].floats)
-      let rest = operands.outputs[2].floats
+      let slopes = operands.outputs[2].floats
       let partial = operands.workspace.assumingMemoryBound(to: Double.self)
       let shape = operands.inputs[0].shape
       let pieces = pieces ?? Pieces(shape, elements: elementGrain)
@@ -55,8 +54,8 @@ extension BatchNorm {
             weightGradient[k] = Float(product)
             biasGradient[k] = Float(sum)
             let factor = -Double(norm.scale[k]) / Double(shape.rows)
-            rest[k] = Float(factor * Double(norm.inverse[k]) * product)
-            rest[c + k] = Float(factor * sum)
+            slopes[k] = Float(factor * Double(norm.inverse[k]) * product)
+            slopes[c + k] = Float(factor * sum)
           }
         },
       ]
@@ -69,7 +68,6 @@ extension BatchNorm {
     let relu: Bool
     var name: String { "batch-norm-gradient" }
     var isDeferrable: Bool { true }
-    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {

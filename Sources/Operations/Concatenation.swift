@@ -14,10 +14,8 @@ struct Concatenation: Operation {
       other[axis] = extents[axis]
       guard other == extents else { throw misfit(self, inputs, "extents differ away from axis \(axis)") }
     }
-    return [TensorType(Shape(extents), inputs[0].element, hasRests: inputs[0].hasRests)]
+    return [TensorType(Shape(extents), inputs[0].element)]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return context.inputs.map { _ in nil } }
@@ -36,22 +34,13 @@ struct Concatenation: Operation {
     let outer = shape.dimensions[..<axis].reduce(1, *)
     let inner = shape.dimensions[(axis + 1)...].reduce(1, *)
     let width = shape[axis] * inner
-    let (target, targetRests) = (operands.outputs[0].floats, operands.outputs[0].rests)
+    let target = operands.outputs[0].floats
     var start = 0
     return operands.inputs.map { input in
-      let (offset, part, source, rests) = (start, input.shape[axis] * inner, input.floats, input.rests)
+      let (offset, part, source) = (start, input.shape[axis] * inner, input.floats)
       start += part
       return Phase.ranges(outer, grain: elementGrain / max(1, part)) { rows in
-        for row in rows {
-          let (from, to) = (row * part, row * width + offset)
-          (target + to).update(from: source + from, count: part)
-          guard let targetRests else { continue }
-          if let rests {
-            (targetRests + to).update(from: rests + from, count: part)
-          } else {
-            (targetRests + to).update(repeating: 0, count: part)
-          }
-        }
+        for row in rows { (target + row * width + offset).update(from: source + row * part, count: part) }
       }
     }
   }

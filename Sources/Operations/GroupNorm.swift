@@ -20,8 +20,6 @@ struct GroupNorm: Operation {
     return [inputs[0]]
   }
 
-  var readsRests: Bool { true }
-
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil, nil] }
     return try arriving.graph.apply(Gradient(norm: self), [arriving, context.inputs[0], context.inputs[1]])
@@ -37,15 +35,15 @@ struct GroupNorm: Operation {
   }
 
   /// Mean and inverse deviation of a group of the instance that begins at element `first`.
-  static func moments(_ x: Values, _ first: Int, rows: Int, channels: Int, group: Range<Int>) -> (
+  static func moments(_ x: UnsafePointer<Float>, _ first: Int, rows: Int, channels: Int, group: Range<Int>) -> (
     mean: Double, inverse: Double
   ) {
     var (sum, squares) = (0.0, 0.0)
-    for row in 0..<rows { for k in group { sum += x[first + row * channels + k] } }
+    for row in 0..<rows { for k in group { sum += Double(x[first + row * channels + k]) } }
     let mean = sum / Double(rows * group.count)
     for row in 0..<rows {
       for k in group {
-        let difference = x[first + row * channels + k] - mean
+        let difference = Double(x[first + row * channels + k]) - mean
         squares += difference * difference
       }
     }
@@ -53,8 +51,8 @@ struct GroupNorm: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (x, weight, bias) = (operands.inputs[0].values, operands.inputs[1].floats, operands.inputs[2].floats)
-    let y = operands.outputs[0].values
+    let (x, weight, bias) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
+    let y = operands.outputs[0].floats
     let (instances, rows, channels) = extents(operands.inputs[0].shape)
     let width = channels / groups
     return [
@@ -67,7 +65,7 @@ struct GroupNorm: Operation {
             for row in 0..<rows {
               for k in span {
                 let i = offset + row * channels + k
-                y[i] = (x[i] - mean) * inverse * Double(weight[k]) + Double(bias[k])
+                y[i] = Float((Double(x[i]) - mean) * inverse * Double(weight[k]) + Double(bias[k]))
               }
             }
           }
@@ -80,8 +78,7 @@ struct GroupNorm: Operation {
   struct Gradient: Operation {
     let norm: GroupNorm
     var name: String { norm.name + "-gradient" }
-    var readsRests: Bool { true }
-    func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[1].rounded, inputs[2], inputs[2]] }
+    func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[1], inputs[2], inputs[2]] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
       Cost(flops: 16 * inputs[0].shape.count, inputs, outputs)
@@ -96,7 +93,7 @@ struct GroupNorm: Operation {
     }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, x, weight) = (operands.inputs[0].floats, operands.inputs[1].values, operands.inputs[2].floats)
+      let (arriving, x, weight) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
       let (dx, dweight, dbias) = (operands.outputs[0].floats, operands.outputs[1].floats, operands.outputs[2].floats)
       let partial = operands.workspace.assumingMemoryBound(to: Double.self)
       let (instances, rows, channels) = norm.extents(operands.inputs[0].shape)
@@ -116,7 +113,7 @@ struct GroupNorm: Operation {
               for row in 0..<rows {
                 for k in span {
                   let i = offset + row * channels + k
-                  let normal = (x[i] - mean) * inverse
+                  let normal = (Double(x[i]) - mean) * inverse
                   let g = Double(arriving[i])
                   sums[k] += g * normal
                   sums[channels + k] += g
@@ -128,7 +125,7 @@ struct GroupNorm: Operation {
               for row in 0..<rows {
                 for k in span {
                   let i = offset + row * channels + k
-                  let normal = (x[i] - mean) * inverse
+                  let normal = (Double(x[i]) - mean) * inverse
                   dx[i] = Float(inverse * (Double(arriving[i] * weight[k]) - first / count - normal * second / count))
                 }
               }

@@ -5,7 +5,6 @@ struct L2Normalisation: Operation {
   /// Shorter rows are divided by this.
   static let epsilon = 1e-6
   var name: String { "l2-normalisation" }
-  var readsRests: Bool { true }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -15,20 +14,20 @@ struct L2Normalisation: Operation {
     Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
   }
 
-  static func length(_ x: Values, _ span: Range<Int>) -> Double {
+  static func length(_ x: UnsafePointer<Float>, _ span: Range<Int>) -> Double {
     var sum = 0.0
-    for k in span { sum += x[k] * x[k] }
+    for k in span { sum += Double(x[k]) * Double(x[k]) }
     return sum.squareRoot()
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (x, y, columns) = (operands.inputs[0].values, operands.outputs[0].values, operands.inputs[0].shape.channels)
+    let (x, y, columns) = (operands.inputs[0].floats, operands.outputs[0].floats, operands.inputs[0].shape.channels)
     return [
       Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, elementGrain / columns)) { rows in
         for row in rows {
           let span = row * columns..<(row + 1) * columns
           let factor = 1 / max(Self.length(x, span), Self.epsilon)
-          for k in span { y[k] = factor * x[k] }
+          for k in span { y[k] = Float(factor * Double(x[k])) }
         }
       }
     ]
@@ -43,7 +42,7 @@ struct L2Normalisation: Operation {
       Cost(flops: 7 * inputs[0].shape.count, inputs, outputs)
     }
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, x, target) = (operands.inputs[0].values, operands.inputs[1].values, operands.outputs[0].values)
+      let (arriving, x, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let columns = operands.inputs[0].shape.channels
       return [
         Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, elementGrain / columns)) { rows in
@@ -53,10 +52,10 @@ struct L2Normalisation: Operation {
             let factor = 1 / max(length, L2Normalisation.epsilon)
             var product = 0.0
             if length > L2Normalisation.epsilon {
-              for k in span { product += arriving[k] * x[k] }
+              for k in span { product += Double(arriving[k]) * Double(x[k]) }
               product *= factor * factor
             }
-            for k in span { target[k] = factor * (arriving[k] - product * x[k]) }
+            for k in span { target[k] = Float(factor * (Double(arriving[k]) - product * Double(x[k]))) }
           }
         }
       ]

@@ -32,11 +32,8 @@ struct MatrixProduct: Operation {
     let front =
       right.rank == 2 && !transposeLeft
       ? Array(left.dimensions.dropLast()) : left.dimensions.dropLast(2) + [extents.rows]
-    // Gradients alone take a transposed left side, and have no rests.
-    return [TensorType(Shape(front + [extents.columns]), hasRests: inputs[0].hasRests && !transposeLeft)]
+    return [TensorType(Shape(front + [extents.columns]))]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
@@ -79,16 +76,10 @@ struct MatrixProduct: Operation {
       scale: scale)
   }
 
-  /// The same in double precision.
-  private func exact(_ e: Extents) -> ExactMatrixProduct {
-    ExactMatrixProduct(extents: e, grain: Self.grain, transposeRight: transposeRight, scale: Double(scale))
-  }
-
   private func isTall(_ e: Extents) -> Bool { e.batch == 1 && !transposeLeft }
 
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
     guard let e = extents(inputs[0].shape, inputs[1].shape) else { return Workspace() }
-    if outputs[0].hasRests { return exact(e).workspace }
     guard isTall(e) else { return Workspace(scratch: chunk(e, rows: e.rows).scratch) }
     return Workspace(
       scratch: max(chunk(e, rows: min(Self.grain, e.rows)).scratch, chunk(e, rows: max(1, e.rows % Self.grain)).scratch)
@@ -97,7 +88,6 @@ struct MatrixProduct: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     guard let e = extents(operands.inputs[0].shape, operands.inputs[1].shape) else { return [] }
-    if operands.outputs[0].type.hasRests { return exact(e).phases(operands) }
     let (left, right, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
     if isTall(e) {
       let grain = Self.grain

@@ -18,10 +18,8 @@ struct MaxPool: Operation {
     }
     let extent = { (axis: Int) in (map[axis] + 2 * padding - kernel) / stride + 1 }
     let shape: Shape = [map[0], extent(1), extent(2), map[3]]
-    return [TensorType(shape, hasRests: inputs[0].hasRests), TensorType(shape, .uint8)]
+    return [TensorType(shape), TensorType(shape, .uint8)]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -46,13 +44,9 @@ struct MaxPool: Operation {
     let (map, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let taps = operands.outputs[1].address.assumingMemoryBound(to: UInt8.self)
     let lines = operands.outputs[0].shape[0] * operands.outputs[0].shape[1]
-    let (rests, targetRests) = (operands.inputs[0].rests, operands.outputs[0].rests)
     return [
       Phase.ranges(lines, grain: 4) { range in
-        withUnsafePointer(to: geometry) {
-          dms_max_pool($0, map, range.lowerBound, range.count, target, taps)
-          if let rests { dms_max_pool_pick($0, rests, taps, range.lowerBound, range.count, targetRests) }
-        }
+        withUnsafePointer(to: geometry) { dms_max_pool($0, map, range.lowerBound, range.count, target, taps) }
       }
     ]
   }

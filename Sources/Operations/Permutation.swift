@@ -9,12 +9,8 @@ struct Permutation: Operation {
     guard axes.sorted() == Array(0..<inputs[0].shape.rank) else {
       throw misfit(self, inputs, "\(axes) are not its axes")
     }
-    return [
-      TensorType(Shape(axes.map { inputs[0].shape[$0] }), inputs[0].element, hasRests: inputs[0].hasRests)
-    ]
+    return [TensorType(Shape(axes.map { inputs[0].shape[$0] }), inputs[0].element)]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     [try context.gradients[0]?.permuted(axes.indices.map { axis in axes.firstIndex(of: axis) ?? axis })]
@@ -42,9 +38,6 @@ struct Permutation: Operation {
             axis -= 1
           }
           for k in 0..<columns { to.floats[row * columns + k] = from.floats[offset + k * column] }
-          if let rests = from.rests, let target = to.rests {
-            for k in 0..<columns { target[row * columns + k] = rests[offset + k * column] }
-          }
         }
       }
     ]

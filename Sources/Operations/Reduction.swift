@@ -21,10 +21,8 @@ struct Reduction: Operation {
     }
     var extents = inputs[0].shape.dimensions
     extents.replaceSubrange(axes, with: keepsAxes ? axes.map { _ in 1 } : [])
-    return [TensorType(Shape(extents), inputs[0].element, hasRests: inputs[0].hasRests)]
+    return [TensorType(Shape(extents), inputs[0].element)]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -44,7 +42,7 @@ struct Reduction: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
+    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let (outer, reduced, inner) = Self.extents(operands.inputs[0].shape, axes)
     return [
       Phase.ranges(outer, grain: max(1, elementGrain / (reduced * inner))) { [function] range in
@@ -57,8 +55,8 @@ struct Reduction: Operation {
               target[o * inner + i] = best
             } else {
               var sum = 0.0
-              for r in 0..<reduced { sum += source[first + r * inner] }
-              target[o * inner + i] = function == .mean ? sum / Double(reduced) : sum
+              for r in 0..<reduced { sum += Double(source[first + r * inner]) }
+              target[o * inner + i] = Float(function == .mean ? sum / Double(reduced) : sum)
             }
           }
         }
@@ -71,7 +69,6 @@ struct Reduction: Operation {
     let reduction: Reduction
     let shape: Shape
     var name: String { reduction.name + "-gradient" }
-    var readsRests: Bool { true }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType(shape)] }
     func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: shape.count, inputs, outputs) }
@@ -92,7 +89,7 @@ struct Reduction: Operation {
           }
         ]
       }
-      let (source, best) = (operands.inputs[1].values, operands.inputs[2].values)
+      let (source, best) = (operands.inputs[1].floats, operands.inputs[2].floats)
       return [
         Phase.ranges(outer, grain: grain) { range in
           for o in range {

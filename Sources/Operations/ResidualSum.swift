@@ -11,10 +11,8 @@ struct ResidualSum: Operation {
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0].shape == inputs[1].shape else { throw misfit(self, inputs, "both sides take one shape") }
-    return [TensorType(inputs[0].shape, hasRests: inputs.contains(where: \.hasRests))]
+    return [inputs[0]]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
@@ -36,17 +34,12 @@ struct ResidualSum: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     let (a, b) = (dms_source(operands.inputs[0]), dms_source(operands.inputs[1]))
-    let (y, rests, shape) = (operands.outputs[0].floats, operands.outputs[0].rests, operands.outputs[0].shape)
+    let (y, shape) = (operands.outputs[0].floats, operands.outputs[0].shape)
     return [
       Phase.pieces(pieces ?? Pieces(shape, elements: elementGrain)) { rows, channels in
         withUnsafePointer(to: a) { a in
           withUnsafePointer(to: b) { b in
-            if let rests {
-              dms_exact_sum(
-                a, b, 1, rows.lowerBound, rows.count, channels.lowerBound, channels.count, y, rests)
-            } else {
-              dms_residual(a, b, rows.lowerBound, rows.count, channels.lowerBound, channels.count, y)
-            }
+            dms_residual(a, b, rows.lowerBound, rows.count, channels.lowerBound, channels.count, y)
           }
         }
       }

@@ -8,10 +8,8 @@ struct Resize: Operation {
 
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0].shape.rank == 4 else { throw misfit(self, inputs, "a map [N,H,W,C] was expected") }
-    return [TensorType([inputs[0].shape[0], height, width, inputs[0].shape[3]], hasRests: inputs[0].hasRests)]
+    return [TensorType([inputs[0].shape[0], height, width, inputs[0].shape[3]])]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -38,7 +36,7 @@ struct Resize: Operation {
 
   func phases(_ operands: Operands) -> [Phase] {
     let (map, size) = (operands.inputs[0].shape, operands.outputs[0].shape)
-    let (source, target) = (operands.inputs[0].values, operands.outputs[0].values)
+    let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let channels = map[3]
     return [
       Phase.ranges(size[0] * size[1], grain: 4) { [height, width] lines in
@@ -50,9 +48,9 @@ struct Resize: Operation {
             func at(_ row: Int, _ column: Int) -> Int { ((image * map[1] + row) * map[2] + column) * channels }
             let (a, b, c, d) = (at(y.low, x.low), at(y.low, x.high), at(y.high, x.low), at(y.high, x.high))
             for k in 0..<channels {
-              target[to + k] =
-                (1 - y.weight) * ((1 - x.weight) * source[a + k] + x.weight * source[b + k]) + y.weight
-                * ((1 - x.weight) * source[c + k] + x.weight * source[d + k])
+              let above = (1 - x.weight) * Double(source[a + k]) + x.weight * Double(source[b + k])
+              let below = (1 - x.weight) * Double(source[c + k]) + x.weight * Double(source[d + k])
+              target[to + k] = Float((1 - y.weight) * above + y.weight * below)
             }
           }
         }

@@ -5,7 +5,6 @@ import Graphs
 struct Softmax: Operation {
   var name: String { "softmax" }
   var overwrites: Int? { 0 }
-  var readsRests: Bool { true }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil] }
@@ -16,7 +15,7 @@ struct Softmax: Operation {
   }
 
   func phases(_ operands: Operands) -> [Phase] {
-    let (x, y) = (operands.inputs[0].values, operands.outputs[0].values)
+    let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let columns = operands.inputs[0].shape.channels
     return [
       Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, 2048 / columns)) { rows in
@@ -26,11 +25,11 @@ struct Softmax: Operation {
           for k in span { top = max(top, x[k]) }
           var sum = 0.0
           for k in span {
-            let value = exp(x[k] - top)
-            y[k] = value
+            let value = exp(Double(x[k]) - Double(top))
+            y[k] = Float(value)
             sum += value
           }
-          for k in span { y[k] /= sum }
+          for k in span { y[k] = Float(Double(y[k]) / sum) }
         }
       }
     ]

@@ -8,7 +8,6 @@ extension dms_source {
       self.init(pending: deferred.operation, deferred.inputs)
     } else {
       self.init(operand.floats, stride: operand.shape.channels)
-      rest = operand.rests.map { UnsafePointer($0) }
     }
   }
 
@@ -16,24 +15,24 @@ extension dms_source {
   init(pending operation: any Operation, _ inputs: [Operand]) {
     if let gradient = operation as? BatchNorm.Gradient {
       self.init(
-        arriving: inputs[0], x: inputs[1], coefficients: inputs[2], relu: gradient.relu, rest: inputs[3].floats)
+        arriving: inputs[0], x: inputs[1], coefficients: inputs[2], relu: gradient.relu, slopes: inputs[3].floats)
     } else {
       self.init(
-        x: inputs[0].floats, rest: inputs[0].rests, stride: inputs[0].shape.channels, norm: dms_norm(inputs[1]),
+        x: inputs[0].floats, stride: inputs[0].shape.channels, norm: dms_norm(inputs[1]),
         relu: (operation as? BatchNorm)?.relu == true ? 1 : 0, arriving: nil, slope: nil, offset: nil)
     }
   }
 
   /// Rows as they are.
   init(_ x: UnsafePointer<Float>, stride: Int) {
-    self.init(x: x, rest: nil, stride: stride, norm: dms_norm(), relu: 0, arriving: nil, slope: nil, offset: nil)
+    self.init(x: x, stride: stride, norm: dms_norm(), relu: 0, arriving: nil, slope: nil, offset: nil)
   }
 
-  /// The gradient of a batch norm's input; `rest` holds slopes, then offsets, and may be left out where only sums are wanted.
-  init(arriving: Operand, x: Operand, coefficients: Operand, relu: Bool, rest: UnsafePointer<Float>? = nil) {
+  /// The gradient of a batch norm's input; `slopes` holds slopes, then offsets, and may be left out where only sums are wanted.
+  init(arriving: Operand, x: Operand, coefficients: Operand, relu: Bool, slopes: UnsafePointer<Float>? = nil) {
     self.init(
-      x: x.floats, rest: x.rests, stride: x.shape.channels, norm: dms_norm(coefficients), relu: relu ? 1 : 0,
-      arriving: arriving.floats, slope: rest, offset: rest.map { $0 + x.shape.channels })
+      x: x.floats, stride: x.shape.channels, norm: dms_norm(coefficients), relu: relu ? 1 : 0,
+      arriving: arriving.floats, slope: slopes, offset: slopes.map { $0 + x.shape.channels })
   }
 
   /// Whether loading computes anything.
@@ -88,10 +87,7 @@ extension dms_norm {
   /// The rows of coefficients [4,C].
   init(_ coefficients: Operand) {
     let (rows, channels) = (coefficients.floats, coefficients.shape.channels)
-    let rests = coefficients.rests
-    self.init(
-      scale: rows, bias: rows + channels, mean: rows + 2 * channels, inverse: rows + 3 * channels, scale_rest: rests,
-      bias_rest: rests.map { $0 + channels })
+    self.init(scale: rows, bias: rows + channels, mean: rows + 2 * channels, inverse: rows + 3 * channels)
   }
 }
 

@@ -6,9 +6,8 @@ struct Reshape: Operation {
   var name: String { "reshape" }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0].shape.count == shape.count else { throw misfit(self, inputs, "\(shape) has other elements") }
-    return [TensorType(shape, inputs[0].element, hasRests: inputs[0].hasRests)]
+    return [TensorType(shape, inputs[0].element)]
   }
-  var readsRests: Bool { true }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     [try context.gradients[0]?.reshaped(context.inputs[0].shape)]
   }
@@ -25,10 +24,9 @@ struct Split: Operation {
     var extents = inputs[0].shape.dimensions
     guard let outer = extents.first, outer % parts == 0 else { throw misfit(self, inputs, "not \(parts) equal parts") }
     extents[0] = outer / parts
-    let part = TensorType(Shape(extents), inputs[0].element, hasRests: inputs[0].hasRests)
+    let part = TensorType(Shape(extents), inputs[0].element)
     return Array(repeating: part, count: parts)
   }
-  var readsRests: Bool { true }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard context.gradients.contains(where: { $0 != nil }) else { return [nil] }
     let gradients = zip(context.gradients, context.outputs).map { $0 ?? $1.graph.constant(0, $1.shape) }

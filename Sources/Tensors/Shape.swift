@@ -57,21 +57,15 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
   public let shape: Shape
   /// How an element is stored.
   public let element: ElementType
-  /// Whether what `element` leaves out of each value is kept too, behind all elements: a value is the sum of both (Dekker 1971).
-  public let hasRests: Bool
 
   /// A type from shape and element.
-  public init(_ shape: Shape, _ element: ElementType = .float32, hasRests: Bool = false) {
+  public init(_ shape: Shape, _ element: ElementType = .float32) {
     self.shape = shape
     self.element = element
-    self.hasRests = hasRests
   }
 
   /// The bytes a dense tensor of this type takes.
-  public var byteCount: Int { shape.count * element.byteCount * (hasRests ? 2 : 1) }
-
-  /// The type without rests.
-  public var rounded: TensorType { TensorType(shape, element) }
+  public var byteCount: Int { shape.count * element.byteCount }
 
   /// For example `F32[8, 56, 56, 64]`.
   public var description: String { "\(element.rawValue)\(shape)" }

@@ -6,14 +6,14 @@ import Testing
 struct TileErrorTests {
   /// (map, channels) of ResNet's 3x3 convolutions at 224 pixels.
   @Test(arguments: [(56, 64), (28, 128), (14, 256), (7, 512)])
-  func tilesAreNearlyAsExactAsProducts(_ shape: (map: Int, channels: Int)) throws {
+  func tilesAreNearlyAsPreciseAsProducts(_ shape: (map: Int, channels: Int)) throws {
     let (map, channels) = shape
     var stream = CounterRandom(seed: 11).stream(.test)
     let x = (0..<2 * map * map * channels).map { _ in max(0, stream.normal()) }
     let deviation = (2 / Float(9 * channels)).squareRoot()
     let w = (0..<9 * channels * channels).map { _ in deviation * stream.normal() }
     var errors: [ConvolutionAlgorithm: (largest: Double, typical: Double)] = [:]
-    for algorithm in [ConvolutionAlgorithm.exact, .direct, .winograd] {
+    for algorithm in [ConvolutionAlgorithm.direct, .winograd] {
       let graph = Graph()
       let input = graph.input("x", TensorType([2, map, map, channels]))
       let weight = graph.input("w", TensorType([3, 3, channels, channels]))
@@ -45,12 +45,10 @@ struct TileErrorTests {
       scale = (scale / Double(count)).squareRoot()
       errors[algorithm] = (largest / scale, (squares / Double(count)).squareRoot() / scale)
     }
-    let (exact, direct) = (try #require(errors[.exact]), try #require(errors[.direct]))
-    let tiles = try #require(errors[.winograd])
+    let (direct, tiles) = (try #require(errors[.direct]), try #require(errors[.winograd]))
     print("\(map)x\(map), \(channels) channels, relative to the outputs' RMS:")
-    print("exact product \(exact), product \(direct), tiles \(tiles)")
+    print("product \(direct), tiles \(tiles)")
     #expect(tiles.largest < 2e-5 && tiles.typical < 3e-6)
-    #expect(exact.largest < 5e-7 && exact.typical < 5e-8)
     #expect(direct.largest < 5e-6 && direct.typical < 1e-6)
   }
 }

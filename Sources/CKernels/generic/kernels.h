@@ -9,7 +9,6 @@
 #include "asking.h"
 #include "nonzero.h"
 #include "product.h"
-#include "exact.h"
 #include "winograd.h"
 
 #define DMS_ENTRY(name, parameters, arguments) .name = name,

@@ -49,8 +49,7 @@ static void gradient_sums(const dms_source *s, long row, long rows, long first, 
   const float *x = s->x + row * s->stride + first, *g = s->arriving + row * s->stride + first;
   SUM_ROWS(rows, channels, const coefficients k = coefficients_of(NORM, s, first + c, count),
            const vector y = load_up_to(x + r * s->stride + c, count);
-           const vector n = s->rest ? __builtin_convertvector(exact_value(s, row + r, first + c, count), vector)
-                                    : normalise(y, k.scale, k.bias, k.mean);
+           const vector n = normalise(y, k.scale, k.bias, k.mean);
            a = n > floor ? load_up_to(g + r * s->stride + c, count) : (vector)(0);
            b = a * (y - k.mean), sum, product)
   for (long c = 0; c < channels; c++) product[c] *= s->norm.inverse[first + c];

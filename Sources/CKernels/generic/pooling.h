@@ -39,21 +39,6 @@ static void max_pool(const dms_geometry *g, const float *map, long first, long l
   }
 }
 
-static void max_pool_pick(const dms_geometry *g, const float *map, const unsigned char *taps, long first, long lines,
-                          float *output) {
-  const long c = g->channels;
-  for (long line = first; line < first + lines; line++) {
-    const float *image = map + line / g->out_height * g->height * g->width * c;
-    for (long column = 0; column < g->out_width; column++)
-      for (long k = 0; k < c; k++) {
-        const long at = (line * g->out_width + column) * c + k, tap = taps[at];
-        const long y = line % g->out_height * g->stride - g->padding + tap / g->kernel_width;
-        const long x = column * g->stride - g->padding + tap % g->kernel_width;
-        output[at] = image[(y * g->width + x) * c + k];
-      }
-  }
-}
-
 static void max_pool_gradient(const dms_geometry *g, const float *arriving, const unsigned char *taps, long first,
                               long lines, float *map) {
   const long c = g->channels;

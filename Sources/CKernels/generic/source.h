@@ -56,7 +56,7 @@ INLINE void load_block(enum kind kind, int vectors, const dms_source *s, long ro
 }
 
 /// The first `count` channels of a vector, zeros after them; `room` floats are written.
-INLINE void load_rest(enum kind kind, const dms_source *s, long row, long rows, long c, long count, long room,
+INLINE void load_part(enum kind kind, const dms_source *s, long row, long rows, long c, long count, long room,
                       float *target, long step) {
   const coefficients k = coefficients_of(kind, s, c, count);
   const vector floor = (vector)(s->relu ? 0 : -__builtin_inff());
@@ -89,7 +89,7 @@ INLINE void load_kind(enum kind kind, const dms_source *s, long row, long rows, 
       load_block(kind, 1, s, row, rows, first + c, place, layout->step);
       c += LANES;
     } else if (c < count) {
-      load_rest(kind, s, row, rows, first + c, count - c, padded - c < LANES ? padded - c : LANES, place, layout->step);
+      load_part(kind, s, row, rows, first + c, count - c, padded - c < LANES ? padded - c : LANES, place, layout->step);
       c += LANES;
     } else {
       for (long r = 0; r < rows; r++) store_vector(place + r * layout->step, (vector)(0));
@@ -98,53 +98,9 @@ INLINE void load_kind(enum kind kind, const dms_source *s, long row, long rows, 
   }
 }
 
-// How wide vectors are handed over does not matter: everything that does is inlined.
-#pragma clang diagnostic ignored "-Wpsabi"
-
-/// The first `count` lanes from memory, with their rests where there are any.
-INLINE wide load_wide(const float *p, const float *rest, long at, long count) {
-  const wide v = __builtin_convertvector(load_up_to(p + at, count), wide);
-  return rest ? v + __builtin_convertvector(load_up_to(rest + at, count), wide) : v;
-}
-
-/// Elements of a source, without ReLU.
-INLINE wide exact_value(const dms_source *s, long row, long c, long count) {
-  const wide x = load_wide(s->x, s->rest, row * s->stride + c, count);
-  if (!s->norm.scale) return x;
-  const wide mean = load_wide(s->norm.mean, 0, c, count);
-  return (x - mean) * load_wide(s->norm.scale, s->norm.scale_rest, c, count) +
-         load_wide(s->norm.bias, s->norm.bias_rest, c, count);
-}
-
-/// As `load_kind` where a norm is pending on values with rests: what float32 would lose of them could move an element across ReLU's
-/// corner.
-static void load_whole(const dms_source *s, long row, long rows, long first, long channels, long padded, float *target,
-                       const dms_layout *layout) {
-  const vector floor = (vector)(s->relu ? 0 : -__builtin_inff());
-  for (long c = 0; c < padded; c += LANES) {
-    const long some = channels - c < 0 ? 0 : channels - c, count = some < LANES ? some : LANES;
-    const long room = padded - c < LANES ? padded - c : LANES;
-    const coefficients k = coefficients_of(s->arriving ? GRADIENT : NORM, s, first + c, count);
-    float *place = target + c / layout->width * layout->plane + c % layout->width;
-    for (long r = 0; r < rows; r++) {
-      const long at = (row + r) * s->stride + first + c;
-      const vector n = __builtin_convertvector(exact_value(s, row + r, first + c, count), vector);
-      vector v = above(n, floor);
-      if (s->arriving) {
-        const vector m = n > floor ? load_up_to(s->arriving + at, count) : (vector)(0);
-        v = FMA(k.scale, m, FMA(k.slope, load_up_to(s->x + at, count) - k.mean, k.offset));
-      }
-      for (long i = count; i < LANES; i++) v[i] = 0;
-      store_some(place + r * layout->step, v, room, 0);
-    }
-  }
-}
-
 static void load(const dms_source *s, long row, long rows, long first, long count, long padded, float *target,
                  const dms_layout *layout) {
-  if (s->rest && s->norm.scale)
-    load_whole(s, row, rows, first, count, padded, target, layout);
-  else if (!s->norm.scale)
+  if (!s->norm.scale)
     load_kind(PLAIN, s, row, rows, first, count, padded, target, layout);
   else if (!s->arriving)
     load_kind(NORM, s, row, rows, first, count, padded, target, layout);

@@ -4,7 +4,6 @@
 #define CKERNELS_H
 
 #include "convolution.h"
-#include "exact.h"
 #include "normalisation.h"
 #include "pooling.h"
 #include "product.h"

@@ -7,10 +7,6 @@
 /// first.
 void dms_max_pool(const dms_geometry *g, const float *map, long first, long lines, float *output, unsigned char *taps);
 
-/// Of another map the elements under taps `taps` that won.
-void dms_max_pool_pick(const dms_geometry *g, const float *map, const unsigned char *taps, long first, long lines,
-                       float *output);
-
 /// Input lines `first ..< first + lines` of the map's gradient: each element gathers from the windows it won.
 void dms_max_pool_gradient(const dms_geometry *g, const float *arriving, const unsigned char *taps, long first,
                            long lines, float *map);

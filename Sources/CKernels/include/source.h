@@ -3,9 +3,9 @@
 #ifndef DMS_SOURCE_H
 #define DMS_SOURCE_H
 
-/// A batch norm's coefficients, one row of `c` floats each, and what float32 leaves of scale and bias.
+/// A batch norm's coefficients, one row of `c` floats each.
 typedef struct {
-  const float *scale, *bias, *mean, *inverse, *scale_rest, *bias_rest;
+  const float *scale, *bias, *mean, *inverse;
 } dms_norm;
 
 /// What element (r, c) of a source is: with `n(v) = scale * (v - mean) + bias` of its channel,
@@ -15,9 +15,7 @@ typedef struct {
 ///    n(x) is not positive, and 1 otherwise.
 typedef struct {
   const float *x;
-  /// What float32 leaves of x, or NULL.
-  const float *rest;
-  /// Floats from row to row, of `x`, `rest` and `arriving`.
+  /// Floats from row to row, of `x` and `arriving`.
   long stride;
   dms_norm norm;
   int relu;

@@ -23,17 +23,12 @@ struct Convolution: Operation {
       throw misfit(self, inputs, "the kernel exceeds the padded map")
     }
     let extent = { (axis: Int) in (map[axis + 1] + 2 * padding - weight[axis]) / stride + 1 }
-    let isExact = form(inputs) is ExactProduct
-    return [TensorType([map[0], extent(0), extent(1), weight[3]], inputs[0].element, hasRests: isExact)]
+    return [TensorType([map[0], extent(0), extent(1), weight[3]], inputs[0].element)]
   }
-
-  var readsRests: Bool { true }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let arriving = context.gradients[0] else { return [nil, nil] }
     let (map, weight) = (context.inputs[0], context.inputs[1])
-    // Nothing that follows gradients has a corner: they are exact enough however they are computed.
-    let algorithm = algorithm == .exact ? .automatic : algorithm
     let weightGradient = try map.graph.apply(
       WeightGradient(stride: stride, padding: padding, algorithm: algorithm, weight: weight.shape), [map, arriving])[0]
     guard context.wanted[0] else { return [nil, weightGradient] }
@@ -51,7 +46,7 @@ struct Convolution: Operation {
   private func form(_ inputs: [TensorType]) -> any MapForm {
     let taps = Taps(map: inputs[0].shape, weight: inputs[1].shape, stride: stride, padding: padding)
     if let tiles = Tiles(taps, algorithm) { return tiles.product(isTurned: false) }
-    return ExactProduct(taps, algorithm) ?? TapProduct(taps: taps, isTurned: false)
+    return TapProduct(taps: taps, isTurned: false)
   }
 
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }
@@ -148,23 +143,16 @@ struct Convolution: Operation {
 
 /// How a convolution is computed.
 public enum ConvolutionAlgorithm: String, Sendable {
-  /// As the cost of its shape says, unless the environment variable DMSNET_CONVOLUTION names one of the others; exact where that is
-  /// over in a moment.
+  /// As the cost of its shape says.
   case automatic
   /// As a product of matrices.
   case direct
   /// By Winograd's tiles where stride and taps allow.
   case winograd
-  /// Forward as a product of matrices in double precision, gradients as their cost says.
-  case exact
 
-  private static let wish = ProcessInfo.processInfo.environment["DMSNET_CONVOLUTION"].flatMap(Self.init)
-
-  /// `algorithm`, unless the environment names another.
-  public static func preferred(_ algorithm: Self) -> Self { wish ?? algorithm }
-
-  /// Whether a convolution is over in a moment, however it is computed: then it is better exact.
-  static func isSmall(_ taps: Taps) -> Bool { taps.rows * taps.columns * taps.outputs < 32 << 20 }
+  /// What the environment variable DMSNET_CONVOLUTION names, `automatic` without it.
+  public static let preferred =
+    ProcessInfo.processInfo.environment["DMSNET_CONVOLUTION"].flatMap(Self.init) ?? .automatic
 }
 
 /// A way to compute a map from a map and a weight.
@@ -198,11 +186,8 @@ protocol WeightForm {
 extension Symbol {
   /// Convolution of a map [N,H,W,I] with a weight [kh,kw,I,O].
   public func convolution(
-    _ weight: Symbol, stride: Int = 1, padding: Int = 0, algorithm: ConvolutionAlgorithm = .automatic
+    _ weight: Symbol, stride: Int = 1, padding: Int = 0, algorithm: ConvolutionAlgorithm = .preferred
   ) throws -> Symbol {
-    try graph.apply(
-      Convolution(
-        stride: stride, padding: padding, algorithm: algorithm == .automatic ? .preferred(.automatic) : algorithm),
-      [self, weight])[0]
+    try graph.apply(Convolution(stride: stride, padding: padding, algorithm: algorithm), [self, weight])[0]
   }
 }

@@ -41,21 +41,6 @@ struct Taps {
     }
     return UnsafePointer(scratch)
   }
-
-  /// The same of a map of doubles, each of which moves as two floats.
-  func gather(
-    _ map: UnsafePointer<Double>, _ rows: Range<Int>, _ scratch: UnsafeMutablePointer<Double>
-  ) -> UnsafePointer<Double> {
-    if isPlain { return map + rows.lowerBound * columns }
-    var geometry = geometry
-    geometry.channels *= 2
-    let floats = UnsafeRawPointer(map).assumingMemoryBound(to: Float.self)
-    var source = dms_source(floats, stride: geometry.channels)
-    dms_gather_taps(
-      &geometry, &source, rows.lowerBound, rows.count,
-      UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Float.self))
-    return UnsafePointer(scratch)
-  }
 }
 
 /// Rows and columns of a product in pieces of at most about `most` rows, which fit a core's own cache and suffice for several

@@ -25,7 +25,7 @@ struct Tiles {
     let parts = (count + TileProduct.mostTiles - 1) / TileProduct.mostTiles
     let tiles = 36 * count * inputs * outputs + 240 * count * (inputs + outputs) + 200 * parts * inputs * outputs
     let direct = 10 * taps.rows * inputs * outputs
-    if tiles > direct || ConvolutionAlgorithm.isSmall(taps) { return nil }
+    if tiles > direct { return nil }
   }
 
   private init(_ geometry: dms_geometry, _ images: Int, _ inputs: Int, _ outputs: Int) {
