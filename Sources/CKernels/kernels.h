@@ -17,8 +17,8 @@
     (source, rows, columns, target, stride))                                                                             \
   K(multiply,                                                                                                            \
     (const dms_left *left, const dms_right *right, long rows, long first, long count, long depth, int accumulate,        \
-     float *target, long stride, const dms_ahead *ahead),                                                                \
-    (left, right, rows, first, count, depth, accumulate, target, stride, ahead))                                         \
+     float *target, long stride, const dms_prefetch *prefetch),                                                          \
+    (left, right, rows, first, count, depth, accumulate, target, stride, prefetch))                                      \
   K(gather_taps, (const dms_geometry *g, const dms_source *map, long first, long rows, float *columns),                  \
     (g, map, first, rows, columns))                                                                                      \
   K(scatter_taps, (const dms_geometry *g, const float *columns, long first, long rows, float *map),                      \
@@ -31,8 +31,8 @@
     (const dms_geometry *g, const float *map, long first, long lines, float *output, unsigned char *taps),               \
     (g, map, first, lines, output, taps))                                                                                \
   K(max_pool_gradient,                                                                                                   \
-    (const dms_geometry *g, const float *arriving, const unsigned char *taps, long first, long lines, float *map),       \
-    (g, arriving, taps, first, lines, map))                                                                              \
+    (const dms_geometry *g, const float *upstream, const unsigned char *taps, long first, long lines, float *map),       \
+    (g, upstream, taps, first, lines, map))                                                                              \
   K(moments,                                                                                                             \
     (const float *x, const float *reference, long rows, long stride, long channels, double *sum, double *squares),       \
     (x, reference, rows, stride, channels, sum, squares))                                                                \
@@ -46,24 +46,24 @@
     (const float *g, const float *output, long stride, long row, long rows, long first, long channels, float *y),        \
     (g, output, stride, row, rows, first, channels, y))                                                                  \
   K(winograd_input,                                                                                                      \
-    (const float *patch, long line, long channels, const dms_tiles *tiles, float *target, long frequency,                \
+    (const float *patch, long line, long channels, const dms_tiles *tiles, float *target, long apart,                    \
      const dms_layout *layout),                                                                                          \
-    (patch, line, channels, tiles, target, frequency, layout))                                                           \
-  K(winograd_arriving,                                                                                                   \
-    (const float *patch, long line, long channels, const dms_tiles *tiles, float *target, long frequency,                \
+    (patch, line, channels, tiles, target, apart, layout))                                                               \
+  K(winograd_upstream,                                                                                                   \
+    (const float *patch, long line, long channels, const dms_tiles *tiles, float *target, long apart,                    \
      const dms_layout *layout),                                                                                          \
-    (patch, line, channels, tiles, target, frequency, layout))                                                           \
+    (patch, line, channels, tiles, target, apart, layout))                                                               \
   K(winograd_output,                                                                                                     \
-    (const float *products, long frequency, long step, const dms_tiles *tiles, long channels, int adds, float *target,   \
+    (const float *products, long apart, long step, const dms_tiles *tiles, long channels, int adds, float *target,       \
      long line, long pixel),                                                                                             \
-    (products, frequency, step, tiles, channels, adds, target, line, pixel))                                             \
+    (products, apart, step, tiles, channels, adds, target, line, pixel))                                                 \
   K(winograd_weight,                                                                                                     \
-    (const float *weight, long inputs, long outputs, int turned, const dms_weight_part *part, float *packed,             \
-     long frequency),                                                                                                    \
-    (weight, inputs, outputs, turned, part, packed, frequency))                                                          \
+    (const float *weight, long inputs, long outputs, int rotated, const dms_weight_part *part, float *packed,            \
+     long apart),                                                                                                        \
+    (weight, inputs, outputs, rotated, part, packed, apart))                                                             \
   K(winograd_weight_gradient,                                                                                            \
-    (const float *products, long frequency, long rows, long columns, float *gradient, long line, long tap),              \
-    (products, frequency, rows, columns, gradient, line, tap))                                                           \
+    (const float *products, long apart, long rows, long columns, float *gradient, long line, long tap),                  \
+    (products, apart, rows, columns, gradient, line, tap))                                                               \
   K(fused_loop, (long rounds, float *sink), (rounds, sink))
 
 #define DMS_FIELD(name, parameters, arguments) void(*name) parameters;

@@ -24,11 +24,11 @@ extension Graph {
     }
     for index in stride(from: last - 1, through: 0, by: -1) {
       let node = nodes[index]
-      let arriving = node.outputs.map { gradients[$0] }
-      guard arriving.contains(where: { $0 != nil }), node.inputs.contains(where: { trained[$0] }) else { continue }
+      let upstream = node.outputs.map { gradients[$0] }
+      guard upstream.contains(where: { $0 != nil }), node.inputs.contains(where: { trained[$0] }) else { continue }
       let context = GradientContext(
         inputs: try available(node.inputs), outputs: try available(node.outputs),
-        gradients: arriving, wanted: node.inputs.map { trained[$0] })
+        gradients: upstream, wanted: node.inputs.map { trained[$0] })
       let label = node.label.isEmpty ? "gradient" : node.label + ".gradient"
       let leaving = try scope(label) { try node.operation.gradient(context) }
       for (input, gradient) in zip(node.inputs, leaving) where trained[input] {

@@ -79,13 +79,13 @@ extension Operation {
   public var accumulating: (any Operation)? { nil }
 }
 
-/// What a gradient rule sees: the node's inputs and outputs and the gradients that arrive at its outputs.
+/// What a gradient rule sees: the node's inputs and outputs and the upstream gradients of its outputs.
 public struct GradientContext {
   /// The node's inputs.
   public let inputs: [Symbol]
   /// The node's outputs.
   public let outputs: [Symbol]
-  /// The gradients of the outputs; nil where nothing arrives.
+  /// The gradients of the outputs; nil where none flows.
   public let gradients: [Symbol?]
   /// Whether anything that is trained lies behind each input: other gradients need not be made.
   public let wanted: [Bool]

@@ -10,8 +10,8 @@ struct AbsoluteDifference: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil] }
-    let gradient = try arriving.graph.apply(Gradient(), [arriving] + context.inputs)[0]
+    guard let upstream = context.gradients[0] else { return [nil, nil] }
+    let gradient = try upstream.graph.apply(Gradient(), [upstream] + context.inputs)[0]
     return [gradient, try gradient.scaled(by: -1)]
   }
 
@@ -28,7 +28,7 @@ struct AbsoluteDifference: Operation {
     ]
   }
 
-  /// arriving * sign(a - b).
+  /// upstream * sign(a - b).
   struct Gradient: Operation {
     var name: String { "absolute-difference-gradient" }
     func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
@@ -37,11 +37,11 @@ struct AbsoluteDifference: Operation {
       Cost(flops: 2 * inputs[0].shape.count, inputs, outputs)
     }
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, a, b) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
+      let (upstream, a, b) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
       let target = operands.outputs[0].floats
       return [
         Phase.ranges(operands.outputs[0].shape.count, grain: elementGrain) {
-          for i in $0 { target[i] = a[i] > b[i] ? arriving[i] : a[i] < b[i] ? -arriving[i] : 0 }
+          for i in $0 { target[i] = a[i] > b[i] ? upstream[i] : a[i] < b[i] ? -upstream[i] : 0 }
         }
       ]
     }

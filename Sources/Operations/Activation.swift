@@ -16,8 +16,8 @@ struct Activation: Operation {
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil] }
-    return try arriving.graph.apply(Gradient(function: function), [arriving, context.outputs[0]])
+    guard let upstream = context.gradients[0] else { return [nil] }
+    return try upstream.graph.apply(Gradient(function: function), [upstream, context.outputs[0]])
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -48,13 +48,13 @@ struct Activation: Operation {
     }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, output) = (operands.inputs[0].floats, operands.inputs[1].floats)
+      let (upstream, output) = (operands.inputs[0].floats, operands.inputs[1].floats)
       let target = operands.outputs[0].floats
       return [
         Phase.ranges(operands.outputs[0].shape.count, grain: elementGrain) { [function] range in
           switch function {
-          case .relu: for i in range { target[i] = output[i] > 0 ? arriving[i] : 0 }
-          case .sigmoid: for i in range { target[i] = arriving[i] * output[i] * (1 - output[i]) }
+          case .relu: for i in range { target[i] = output[i] > 0 ? upstream[i] : 0 }
+          case .sigmoid: for i in range { target[i] = upstream[i] * output[i] * (1 - output[i]) }
           }
         }
       ]

@@ -20,9 +20,9 @@ struct AdaptivePool: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil] }
-    let inputs = function == .maximum ? [arriving, context.inputs[0]] : [arriving]
-    return try arriving.graph.apply(Gradient(pool: self, map: context.inputs[0].shape), inputs)
+    guard let upstream = context.gradients[0] else { return [nil] }
+    let inputs = function == .maximum ? [upstream, context.inputs[0]] : [upstream]
+    return try upstream.graph.apply(Gradient(pool: self, map: context.inputs[0].shape), inputs)
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -74,7 +74,7 @@ struct AdaptivePool: Operation {
 
     func phases(_ operands: Operands) -> [Phase] {
       let (height, width, channels, bins) = (map[1], map[2], map[3], pool.bins)
-      let (arriving, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+      let (upstream, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
       let source = pool.function == .maximum ? operands.inputs[1].floats : nil
       return [
         Phase(chunks: map[0]) { [pool] image, _ in
@@ -83,7 +83,7 @@ struct AdaptivePool: Operation {
           for i in 0..<bins {
             for j in 0..<bins {
               let (rows, columns) = (pool.window(i, height), pool.window(j, width))
-              let from = arriving + ((image * bins + i) * bins + j) * channels
+              let from = upstream + ((image * bins + i) * bins + j) * channels
               let share = 1 / Float(rows.count * columns.count)
               for k in 0..<channels {
                 var best = -1

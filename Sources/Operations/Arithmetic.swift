@@ -20,15 +20,15 @@ struct Arithmetic: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil] }
+    guard let upstream = context.gradients[0] else { return [nil, nil] }
     let (a, b) = (context.inputs[0], context.inputs[1])
     func towards(_ input: Int, _ gradient: () throws -> Symbol) throws -> Symbol? {
       context.wanted[input] ? try gradient().summed(to: context.inputs[input].shape) : nil
     }
     switch function {
-    case .add: return [try towards(0) { arriving }, try towards(1) { arriving }]
-    case .subtract: return [try towards(0) { arriving }, try towards(1) { try arriving.scaled(by: -1) }]
-    case .multiply: return [try towards(0) { try arriving.times(b) }, try towards(1) { try arriving.times(a) }]
+    case .add: return [try towards(0) { upstream }, try towards(1) { upstream }]
+    case .subtract: return [try towards(0) { upstream }, try towards(1) { try upstream.scaled(by: -1) }]
+    case .multiply: return [try towards(0) { try upstream.times(b) }, try towards(1) { try upstream.times(a) }]
     }
   }
 

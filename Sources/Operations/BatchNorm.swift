@@ -25,11 +25,11 @@ struct BatchNorm: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil, nil, nil] }
+    guard let upstream = context.gradients[0] else { return [nil, nil, nil, nil] }
     guard isTraining else { throw Failure(.usage, "\(name): no gradient in evaluation") }
     let (x, coefficients) = (context.inputs[0], context.inputs[1])
-    let sums = try x.graph.apply(Sums(relu: relu), [arriving, x, coefficients])
-    let dx = try x.graph.apply(Gradient(relu: relu), [arriving, x, coefficients, sums[2]])[0]
+    let sums = try x.graph.apply(Sums(relu: relu), [upstream, x, coefficients])
+    let dx = try x.graph.apply(Gradient(relu: relu), [upstream, x, coefficients, sums[2]])[0]
     return [dx, nil, sums[0], sums[1]]
   }
 

@@ -28,7 +28,7 @@ extension BatchNorm {
 
     func phases(_ operands: Operands) -> [Phase] {
       let source = dms_source(
-        arriving: operands.inputs[0], x: operands.inputs[1], coefficients: operands.inputs[2], relu: relu)
+        upstream: operands.inputs[0], x: operands.inputs[1], coefficients: operands.inputs[2], relu: relu)
       let norm = source.norm
       let (weightGradient, biasGradient) = (operands.outputs[0].floats, operands.outputs[1].floats)
       let slopes = operands.outputs[2].floats

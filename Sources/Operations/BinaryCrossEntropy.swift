@@ -22,8 +22,8 @@ struct BinaryCrossEntropy: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil, nil] }
-    return [try arriving.graph.apply(Gradient(loss: self), [arriving] + context.inputs)[0], nil, nil]
+    guard let upstream = context.gradients[0] else { return [nil, nil, nil] }
+    return [try upstream.graph.apply(Gradient(loss: self), [upstream] + context.inputs)[0], nil, nil]
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -49,7 +49,7 @@ struct BinaryCrossEntropy: Operation {
     ]
   }
 
-  /// arriving * d loss / d logits.
+  /// upstream * d loss / d logits.
   struct Gradient: Operation {
     let loss: BinaryCrossEntropy
     var name: String { loss.name + "-gradient" }
@@ -60,12 +60,12 @@ struct BinaryCrossEntropy: Operation {
     }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, logits, labels) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
+      let (upstream, logits, labels) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
       let (pairs, target) = (operands.inputs[3].floats, operands.outputs[0].floats)
       let (count, classes) = (operands.inputs[1].shape.count, operands.inputs[1].shape.channels)
       return [
         Phase(chunks: 1) { [loss] _, _ in
-          let factor = Double(arriving[0]) / (Double(loss.elementsPerPair) * Double(pairs[0]))
+          let factor = Double(upstream[0]) / (Double(loss.elementsPerPair) * Double(pairs[0]))
           for i in 0..<count {
             let (x, y) = (Double(logits[i]), Double(labels[i] * (1 - loss.smoothing) + loss.smoothing / 2))
             let weight = loss.positive.isEmpty ? 1 : Double(loss.positive[i % classes])

@@ -18,12 +18,12 @@ struct Concatenation: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return context.inputs.map { _ in nil } }
+    guard let upstream = context.gradients[0] else { return context.inputs.map { _ in nil } }
     var start = 0
     return try context.inputs.enumerated().map { index, input in
       defer { start += input.shape[axis] }
       guard context.wanted[index] else { return nil }
-      return try arriving.graph.apply(Slice(axis: axis, range: start..<start + input.shape[axis]), [arriving])[0]
+      return try upstream.graph.apply(Slice(axis: axis, range: start..<start + input.shape[axis]), [upstream])[0]
     }
   }
 

@@ -15,8 +15,8 @@ struct ContrastLoss: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil, nil] }
-    return [try arriving.graph.apply(Gradient(margin: margin), [arriving] + context.inputs)[0], nil, nil]
+    guard let upstream = context.gradients[0] else { return [nil, nil, nil] }
+    return [try upstream.graph.apply(Gradient(margin: margin), [upstream] + context.inputs)[0], nil, nil]
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -54,7 +54,7 @@ struct ContrastLoss: Operation {
     ]
   }
 
-  /// arriving * d loss / d embeddings.
+  /// upstream * d loss / d embeddings.
   struct Gradient: Operation {
     let margin: Float
     var name: String { "contrast-loss-gradient" }
@@ -65,7 +65,7 @@ struct ContrastLoss: Operation {
     }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, embeddings, labels) = (
+      let (upstream, embeddings, labels) = (
         operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats
       )
       let (all, target) = (operands.inputs[3].floats, operands.outputs[0].floats)
@@ -77,7 +77,7 @@ struct ContrastLoss: Operation {
           for pair in 0..<pairs {
             let (same, cosine) = ContrastLoss.pair(pair, of: pairs, embeddings, width: width, labels, classes: classes)
             let slope: Float = same ? -1 : cosine > Double(margin) ? 1 : 0
-            let factor = slope * arriving[0] / all[0]
+            let factor = slope * upstream[0] / all[0]
             for k in 0..<width {
               target[pair * width + k] = factor * embeddings[(pairs + pair) * width + k]
               target[(pairs + pair) * width + k] = factor * embeddings[pair * width + k]

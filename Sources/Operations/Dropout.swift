@@ -18,8 +18,8 @@ struct Dropout: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil] }
-    return [try arriving.graph.apply(self, [arriving, context.inputs[1]])[0], nil]
+    guard let upstream = context.gradients[0] else { return [nil, nil] }
+    return [try upstream.graph.apply(self, [upstream, context.inputs[1]])[0], nil]
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {

@@ -21,8 +21,8 @@ struct GroupNorm: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil, nil] }
-    return try arriving.graph.apply(Gradient(norm: self), [arriving, context.inputs[0], context.inputs[1]])
+    guard let upstream = context.gradients[0] else { return [nil, nil, nil] }
+    return try upstream.graph.apply(Gradient(norm: self), [upstream, context.inputs[0], context.inputs[1]])
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -93,7 +93,7 @@ struct GroupNorm: Operation {
     }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, x, weight) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
+      let (upstream, x, weight) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.inputs[2].floats)
       let (dx, dweight, dbias) = (operands.outputs[0].floats, operands.outputs[1].floats, operands.outputs[2].floats)
       let partial = operands.workspace.assumingMemoryBound(to: Double.self)
       let (instances, rows, channels) = norm.extents(operands.inputs[0].shape)
@@ -114,7 +114,7 @@ struct GroupNorm: Operation {
                 for k in span {
                   let i = offset + row * channels + k
                   let normal = (Double(x[i]) - mean) * inverse
-                  let g = Double(arriving[i])
+                  let g = Double(upstream[i])
                   sums[k] += g * normal
                   sums[channels + k] += g
                   first += g * Double(weight[k])
@@ -126,7 +126,7 @@ struct GroupNorm: Operation {
                 for k in span {
                   let i = offset + row * channels + k
                   let normal = (Double(x[i]) - mean) * inverse
-                  dx[i] = Float(inverse * (Double(arriving[i] * weight[k]) - first / count - normal * second / count))
+                  dx[i] = Float(inverse * (Double(upstream[i] * weight[k]) - first / count - normal * second / count))
                 }
               }
             }

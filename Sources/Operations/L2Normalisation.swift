@@ -7,8 +7,8 @@ struct L2Normalisation: Operation {
   var name: String { "l2-normalisation" }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil] }
-    return try arriving.graph.apply(Gradient(), [arriving, context.inputs[0]])
+    guard let upstream = context.gradients[0] else { return [nil] }
+    return try upstream.graph.apply(Gradient(), [upstream, context.inputs[0]])
   }
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
@@ -42,7 +42,7 @@ struct L2Normalisation: Operation {
       Cost(flops: 7 * inputs[0].shape.count, inputs, outputs)
     }
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, x, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
+      let (upstream, x, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let columns = operands.inputs[0].shape.channels
       return [
         Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, elementGrain / columns)) { rows in
@@ -52,10 +52,10 @@ struct L2Normalisation: Operation {
             let factor = 1 / max(length, L2Normalisation.epsilon)
             var product = 0.0
             if length > L2Normalisation.epsilon {
-              for k in span { product += Double(arriving[k]) * Double(x[k]) }
+              for k in span { product += Double(upstream[k]) * Double(x[k]) }
               product *= factor * factor
             }
-            for k in span { target[k] = Float(factor * (Double(arriving[k]) - product * Double(x[k]))) }
+            for k in span { target[k] = Float(factor * (Double(upstream[k]) - product * Double(x[k]))) }
           }
         }
       ]

@@ -36,9 +36,9 @@ struct MatrixProduct: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil] }
+    guard let upstream = context.gradients[0] else { return [nil, nil] }
     let (left, right) = (context.inputs[0], context.inputs[1])
-    let graph = arriving.graph
+    let graph = upstream.graph
     func product(_ a: Symbol, _ b: Symbol, _ transposeA: Bool, _ transposeB: Bool) throws -> Symbol {
       try graph.apply(MatrixProduct(transposeLeft: transposeA, transposeRight: transposeB, scale: scale), [a, b])[0]
     }
@@ -46,17 +46,17 @@ struct MatrixProduct: Operation {
     if context.wanted[0] {
       leftGradient =
         transposeLeft
-        ? try product(right, arriving, transposeRight, true) : try product(arriving, right, false, !transposeRight)
+        ? try product(right, upstream, transposeRight, true) : try product(upstream, right, false, !transposeRight)
     }
     var rightGradient: Symbol?
     if context.wanted[1] {
       // A shared right side sees the left's rows as one tall matrix.
       let shared = right.shape.rank == 2
       let tall = shared ? try left.reshaped([left.shape.rows, left.shape.channels]) : left
-      let tallArriving = shared ? try arriving.reshaped([arriving.shape.rows, arriving.shape.channels]) : arriving
+      let tallUpstream = shared ? try upstream.reshaped([upstream.shape.rows, upstream.shape.channels]) : upstream
       rightGradient =
         transposeRight
-        ? try product(tallArriving, tall, true, transposeLeft) : try product(tall, tallArriving, !transposeLeft, false)
+        ? try product(tallUpstream, tall, true, transposeLeft) : try product(tall, tallUpstream, !transposeLeft, false)
     }
     return [leftGradient, rightGradient]
   }

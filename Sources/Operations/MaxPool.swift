@@ -22,9 +22,9 @@ struct MaxPool: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil] }
-    return try arriving.graph.apply(
-      Gradient(pool: self, map: context.inputs[0].shape), [arriving, context.outputs[1]])
+    guard let upstream = context.gradients[0] else { return [nil] }
+    return try upstream.graph.apply(
+      Gradient(pool: self, map: context.inputs[0].shape), [upstream, context.outputs[1]])
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -64,12 +64,12 @@ struct MaxPool: Operation {
 
     func phases(_ operands: Operands) -> [Phase] {
       let geometry = pool.geometry(map, operands.inputs[0].shape)
-      let (arriving, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+      let (upstream, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
       let taps = operands.inputs[1].address.assumingMemoryBound(to: UInt8.self)
       return [
         Phase.ranges(map[0] * map[1], grain: 4) { range in
           withUnsafePointer(to: geometry) {
-            dms_max_pool_gradient($0, arriving, taps, range.lowerBound, range.count, target)
+            dms_max_pool_gradient($0, upstream, taps, range.lowerBound, range.count, target)
           }
         }
       ]

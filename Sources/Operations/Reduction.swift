@@ -25,10 +25,10 @@ struct Reduction: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil] }
+    guard let upstream = context.gradients[0] else { return [nil] }
     let gradient = Gradient(reduction: self, shape: context.inputs[0].shape)
-    let inputs = function == .maximum ? [arriving, context.inputs[0], context.outputs[0]] : [arriving]
-    return try arriving.graph.apply(gradient, inputs)
+    let inputs = function == .maximum ? [upstream, context.inputs[0], context.outputs[0]] : [upstream]
+    return try upstream.graph.apply(gradient, inputs)
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -64,7 +64,7 @@ struct Reduction: Operation {
     ]
   }
 
-  /// Spreads the arriving gradient over the reduced elements; that of a maximum evenly over those that attain it.
+  /// Spreads the upstream gradient over the reduced elements; that of a maximum evenly over those that attain it.
   struct Gradient: Operation {
     let reduction: Reduction
     let shape: Shape
@@ -74,7 +74,7 @@ struct Reduction: Operation {
     func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: shape.count, inputs, outputs) }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+      let (upstream, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
       let (outer, reduced, inner) = Reduction.extents(shape, reduction.axes)
       let grain = max(1, elementGrain / (reduced * inner))
       guard reduction.function == .maximum else {
@@ -83,7 +83,7 @@ struct Reduction: Operation {
           Phase.ranges(outer, grain: grain) { range in
             for o in range {
               for r in 0..<reduced {
-                for i in 0..<inner { target[(o * reduced + r) * inner + i] = factor * arriving[o * inner + i] }
+                for i in 0..<inner { target[(o * reduced + r) * inner + i] = factor * upstream[o * inner + i] }
               }
             }
           }
@@ -97,7 +97,7 @@ struct Reduction: Operation {
               let (first, top) = (o * reduced * inner + i, best[o * inner + i])
               var ties = 0
               for r in 0..<reduced where source[first + r * inner] == top { ties += 1 }
-              let share = arriving[o * inner + i] / Float(max(1, ties))
+              let share = upstream[o * inner + i] / Float(max(1, ties))
               for r in 0..<reduced { target[first + r * inner] = source[first + r * inner] == top ? share : 0 }
             }
           }

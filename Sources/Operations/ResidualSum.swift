@@ -15,8 +15,8 @@ struct ResidualSum: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil] }
-    let masked = try arriving.graph.apply(Gradient(), [arriving, context.outputs[0]])[0]
+    guard let upstream = context.gradients[0] else { return [nil, nil] }
+    let masked = try upstream.graph.apply(Gradient(), [upstream, context.outputs[0]])[0]
     return [masked, masked]
   }
 
@@ -63,12 +63,12 @@ struct ResidualSum: Operation {
     func following(_ input: Int, in pieces: Pieces) -> (any Operation)? { input == 0 ? Gradient(pieces: pieces) : nil }
 
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, output) = (operands.inputs[0].floats, operands.inputs[1].floats)
+      let (upstream, output) = (operands.inputs[0].floats, operands.inputs[1].floats)
       let (target, shape) = (operands.outputs[0].floats, operands.outputs[0].shape)
       return [
         Phase.pieces(pieces ?? Pieces(shape, elements: elementGrain)) { rows, channels in
           dms_relu_gradient(
-            arriving, output, shape.channels, rows.lowerBound, rows.count, channels.lowerBound, channels.count, target)
+            upstream, output, shape.channels, rows.lowerBound, rows.count, channels.lowerBound, channels.count, target)
         }
       ]
     }

@@ -12,8 +12,8 @@ struct Resize: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil] }
-    return try arriving.graph.apply(Gradient(map: context.inputs[0].shape), [arriving])
+    guard let upstream = context.gradients[0] else { return [nil] }
+    return try upstream.graph.apply(Gradient(map: context.inputs[0].shape), [upstream])
   }
 
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
@@ -70,7 +70,7 @@ struct Resize: Operation {
 
     func phases(_ operands: Operands) -> [Phase] {
       let size = operands.inputs[0].shape
-      let (arriving, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
+      let (upstream, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
       let (height, width, channels) = (map[1], map[2], map[3])
       return [
         Phase(chunks: map[0]) { image, _ in
@@ -80,7 +80,7 @@ struct Resize: Operation {
             let y = Tap(row, from: height, to: size[1])
             for column in 0..<size[2] {
               let x = Tap(column, from: width, to: size[2])
-              let from = arriving + ((image * size[1] + row) * size[2] + column) * channels
+              let from = upstream + ((image * size[1] + row) * size[2] + column) * channels
               func add(_ row: Int, _ column: Int, _ share: Double) {
                 let weight = Float(share)
                 let to = base + (row * width + column) * channels

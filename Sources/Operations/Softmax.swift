@@ -7,8 +7,8 @@ struct Softmax: Operation {
   var overwrites: Int? { 0 }
   func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil] }
-    return try arriving.graph.apply(Gradient(), [arriving, context.outputs[0]])
+    guard let upstream = context.gradients[0] else { return [nil] }
+    return try upstream.graph.apply(Gradient(), [upstream, context.outputs[0]])
   }
   func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 5 * inputs[0].shape.count, inputs, outputs)
@@ -44,15 +44,15 @@ struct Softmax: Operation {
       Cost(flops: 4 * inputs[0].shape.count, inputs, outputs)
     }
     func phases(_ operands: Operands) -> [Phase] {
-      let (arriving, y, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
+      let (upstream, y, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let columns = operands.inputs[0].shape.channels
       return [
         Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, 4096 / columns)) { rows in
           for row in rows {
             let offset = row * columns
             var sum: Float = 0
-            for k in offset..<offset + columns { sum += arriving[k] * y[k] }
-            for k in offset..<offset + columns { target[k] = y[k] * (arriving[k] - sum) }
+            for k in offset..<offset + columns { sum += upstream[k] * y[k] }
+            for k in offset..<offset + columns { target[k] = y[k] * (upstream[k] - sum) }
           }
         }
       ]

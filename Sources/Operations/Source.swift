@@ -15,24 +15,24 @@ extension dms_source {
   init(pending operation: any Operation, _ inputs: [Operand]) {
     if let gradient = operation as? BatchNorm.Gradient {
       self.init(
-        arriving: inputs[0], x: inputs[1], coefficients: inputs[2], relu: gradient.relu, slopes: inputs[3].floats)
+        upstream: inputs[0], x: inputs[1], coefficients: inputs[2], relu: gradient.relu, slopes: inputs[3].floats)
     } else {
       self.init(
         x: inputs[0].floats, stride: inputs[0].shape.channels, norm: dms_norm(inputs[1]),
-        relu: (operation as? BatchNorm)?.relu == true ? 1 : 0, arriving: nil, slope: nil, offset: nil)
+        relu: (operation as? BatchNorm)?.relu == true ? 1 : 0, upstream: nil, slope: nil, offset: nil)
     }
   }
 
   /// Rows as they are.
   init(_ x: UnsafePointer<Float>, stride: Int) {
-    self.init(x: x, stride: stride, norm: dms_norm(), relu: 0, arriving: nil, slope: nil, offset: nil)
+    self.init(x: x, stride: stride, norm: dms_norm(), relu: 0, upstream: nil, slope: nil, offset: nil)
   }
 
   /// The gradient of a batch norm's input; `slopes` holds slopes, then offsets, and may be left out where only sums are wanted.
-  init(arriving: Operand, x: Operand, coefficients: Operand, relu: Bool, slopes: UnsafePointer<Float>? = nil) {
+  init(upstream: Operand, x: Operand, coefficients: Operand, relu: Bool, slopes: UnsafePointer<Float>? = nil) {
     self.init(
       x: x.floats, stride: x.shape.channels, norm: dms_norm(coefficients), relu: relu ? 1 : 0,
-      arriving: arriving.floats, slope: slopes, offset: slopes.map { $0 + x.shape.channels })
+      upstream: upstream.floats, slope: slopes, offset: slopes.map { $0 + x.shape.channels })
   }
 
   /// Whether loading computes anything.
@@ -58,10 +58,10 @@ extension dms_source {
       padded: (stride + panel - 1) / panel * panel)
   }
 
-  /// Has `ahead` ask for channels `channels` of `rows`.
-  func ask(_ ahead: inout dms_ahead, _ rows: Range<Int>, _ channels: Range<Int>) {
-    ahead.ask(x, stride: stride, rows, channels)
-    if isPending, let arriving { ahead.ask(arriving, stride: stride, rows, channels) }
+  /// Adds channels `channels` of `rows` to `prefetch`.
+  func add(to prefetch: inout dms_prefetch, _ rows: Range<Int>, _ channels: Range<Int>) {
+    prefetch.add(x, stride: stride, rows, channels)
+    if isPending, let upstream { prefetch.add(upstream, stride: stride, rows, channels) }
   }
 
   private func place(
@@ -75,10 +75,10 @@ extension dms_source {
   }
 }
 
-extension dms_ahead {
-  /// Asks for columns `columns` of rows `rows` of a matrix whose rows lie `stride` floats apart.
-  mutating func ask(_ values: UnsafePointer<Float>, stride: Int, _ rows: Range<Int>, _ columns: Range<Int>) {
-    dms_ask_for(
+extension dms_prefetch {
+  /// Adds columns `columns` of rows `rows` of a matrix whose rows lie `stride` floats apart.
+  mutating func add(_ values: UnsafePointer<Float>, stride: Int, _ rows: Range<Int>, _ columns: Range<Int>) {
+    dms_prefetch_add(
       &self, values + rows.lowerBound * stride + columns.lowerBound, stride, rows.count, columns.count)
   }
 }
@@ -116,10 +116,10 @@ struct Packed {
   static func scratch(rows: Int) -> Int { rows * slice }
 
   /// Channels `channels` of target [rows, columns] (+)= source [rows, depth] * this [depth, columns]; the first of `rows` goes to the
-  /// target's row 0. `ahead` is what the caller will read next.
+  /// target's row 0. `prefetch` is what the caller will read next.
   func multiply(
     _ source: dms_source, _ rows: Range<Int>, _ channels: Range<Int>, adds: Bool,
-    into target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>, ahead: dms_ahead
+    into target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>, prefetch: dms_prefetch
   ) {
     var start = 0
     while start < depth {
@@ -127,8 +127,8 @@ struct Packed {
       source.loadLeft(rows, start..<end, scratch)
       var left = dms_left(values: scratch, stride: rows.count * Int(DMS_RUN), transposed: 0)
       var right = dms_right(values: values, depth: depth, columns: columns, first: start)
-      var soon = end < depth ? dms_ahead() : ahead
-      if end < depth { source.ask(&soon, rows, end..<min(depth, end + Packed.slice)) }
+      var soon = end < depth ? dms_prefetch() : prefetch
+      if end < depth { source.add(to: &soon, rows, end..<min(depth, end + Packed.slice)) }
       dms_multiply(
         &left, &right, rows.count, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
         target + channels.lowerBound, columns, &soon)

@@ -6,7 +6,7 @@
 #include "convolution.h"
 #include "normalisation.h"
 #include "pooling.h"
-#include "asking.h"
+#include "prefetch.h"
 #include "nonzero.h"
 #include "product.h"
 #include "winograd.h"

@@ -76,12 +76,12 @@ INLINE void meet(const float *left, mask rest, const float *right, long apart, c
 
 /// The first of a product's `count` columns over one run, as many as come `NEAR` at a time; returns their number.
 INLINE long skip_zeros(const float *left, long rows, const float *right, long apart, long count, long run, int adds,
-                       float *target, long stride, asking *next, long share) {
+                       float *target, long stride, prefetching *next, long share) {
   mask masks[MOST_ROWS][MASKS];
   float sums[MOST_ROWS][NEAR];
   for (long r = 0; r < rows; r++) masks_of(left + r * DMS_RUN, run, masks[r]);
   const long parts = (run + MASK - 1) / MASK;
-  // A row's part of what the tiles would ask for.
+  // A row's part of what the tiles would prefetch.
   const long lines = (share * NEAR_PANELS + ROWS * parts - 1) / (ROWS * parts);
   long c = 0;
   for (; c + NEAR <= count; c += NEAR)
@@ -89,7 +89,7 @@ INLINE long skip_zeros(const float *left, long rows, const float *right, long ap
       for (long r = 0; r < rows; r++) {
         const float *place = left + r * DMS_RUN + i * MASK;
         const float *near = right + c / PANEL * apart + i * MASK * PANEL, *before = i > 0 ? sums[r] : 0;
-        ask(next, lines);
+        prefetch_next(next, lines);
         // The target, which may come from afar, is wanted after the last part.
         for (long l = 0; i == 0 && l < NEAR; l += 16) __builtin_prefetch(target + r * stride + c + l, 1);
         if (i < parts - 1)

@@ -46,7 +46,7 @@ static void moments(const float *x, const float *reference, long rows, long stri
 static void gradient_sums(const dms_source *s, long row, long rows, long first, long channels, double *sum,
                           double *product) {
   const vector floor = (vector)(s->relu ? 0 : -__builtin_inff());
-  const float *x = s->x + row * s->stride + first, *g = s->arriving + row * s->stride + first;
+  const float *x = s->x + row * s->stride + first, *g = s->upstream + row * s->stride + first;
   SUM_ROWS(rows, channels, const coefficients k = coefficients_of(NORM, s, first + c, count),
            const vector y = load_up_to(x + r * s->stride + c, count);
            const vector n = normalise(y, k.scale, k.bias, k.mean);

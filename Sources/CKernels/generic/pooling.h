@@ -39,7 +39,7 @@ static void max_pool(const dms_geometry *g, const float *map, long first, long l
   }
 }
 
-static void max_pool_gradient(const dms_geometry *g, const float *arriving, const unsigned char *taps, long first,
+static void max_pool_gradient(const dms_geometry *g, const float *upstream, const unsigned char *taps, long first,
                               long lines, float *map) {
   const long c = g->channels;
   for (long line = first; line < first + lines; line++) {
@@ -55,7 +55,7 @@ static void max_pool_gradient(const dms_geometry *g, const float *arriving, cons
           if (right < 0 || right % g->stride || right / g->stride >= g->out_width) continue;
           const long at = ((image * g->out_height + down / g->stride) * g->out_width + right / g->stride) * c;
           const unsigned char number = i * g->kernel_width + j;
-          for (long k = 0; k < c; k++) target[k] += taps[at + k] == number ? arriving[at + k] : 0;
+          for (long k = 0; k < c; k++) target[k] += taps[at + k] == number ? upstream[at + k] : 0;
         }
       }
     }

@@ -32,7 +32,7 @@ static void pack(const dms_matrix *right, long depth, long columns, float scale,
       for (long k = 0; k < run; k++)
         for (long i = 0; i < side; i++) {
           const float *line = source + k * right->stride + i * PANEL;
-          for (long c = 0; c < PANEL; c += 16) __builtin_prefetch(line + AHEAD * right->stride + c);
+          for (long c = 0; c < PANEL; c += 16) __builtin_prefetch(line + PREFETCH_ROWS * right->stride + c);
           for (long c = 0; c < PANEL; c++) target[(i * run + k) * PANEL + c] = scale * line[c];
         }
       p += side - 1;
@@ -126,16 +126,16 @@ INLINE void any_tile(long rows, int transposed, const float *left, long stride, 
 }
 
 static void multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
-                     int accumulate, float *target, long stride, const dms_ahead *ahead) {
+                     int accumulate, float *target, long stride, const dms_prefetch *prefetch) {
   const long panels = (right->columns + PANEL - 1) / PANEL, tiles = (rows + ROWS - 1) / ROWS;
   // The first `extra` tiles have a row more than the least.
   const long least = tiles ? rows / tiles : 0, extra = rows - least * tiles;
   const long begin = right->first, end = begin + depth;
   const long runs = depth ? (end - 1) / DMS_RUN - begin / DMS_RUN + 1 : 0;
   const long all = runs * ((count + PANEL - 1) / PANEL) * tiles;
-  asking next = {0};
-  if (ahead) next = (asking){ahead->regions, ahead->count, 0, 0};
-  const long share = all ? (lines_of(ahead) + all - 1) / all : 0;
+  prefetching next = {0};
+  if (prefetch) next = (prefetching){prefetch->regions, prefetch->count, 0, 0};
+  const long share = all ? (prefetch_lines(prefetch) + all - 1) / all : 0;
   for (long start = begin, stop; start < end; start = stop) {
     const long base = start / DMS_RUN * DMS_RUN;
     const long packed = right->depth - base < DMS_RUN ? right->depth - base : DMS_RUN;
@@ -151,7 +151,7 @@ static void multiply(const dms_left *left, const dms_right *right, long rows, lo
       const float *panel = panels_of_run + c * packed;
       const long width = count - c < PANEL ? count - c : PANEL;
       for (long row = 0, t = 0; t < tiles; t++) {
-        ask(&next, share);
+        prefetch_next(&next, share);
         const long height = least + (t < extra);
         float *place = target + row * stride + c;
         const int isFar = start == begin;

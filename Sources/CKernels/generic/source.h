@@ -1,7 +1,7 @@
 // Loading of sources, one instruction set. A block of vectors keeps its channels' coefficients in registers over all rows.
 
-/// Rows ahead of which memory is asked for.
-enum { AHEAD = 8 };
+/// How many rows further on memory is prefetched.
+enum { PREFETCH_ROWS = 8 };
 
 enum kind { PLAIN, NORM, GRADIENT };
 
@@ -45,11 +45,11 @@ INLINE void load_block(enum kind kind, int vectors, const dms_source *s, long ro
     const long at = (row + r) * s->stride + c;
     // A few vectors of every row are no stream that a processor foresees.
     for (int v = 0; v < vectors; v += 16 / LANES) {
-      __builtin_prefetch(s->x + at + AHEAD * s->stride + v * LANES);
-      if (kind == GRADIENT) __builtin_prefetch(s->arriving + at + AHEAD * s->stride + v * LANES);
+      __builtin_prefetch(s->x + at + PREFETCH_ROWS * s->stride + v * LANES);
+      if (kind == GRADIENT) __builtin_prefetch(s->upstream + at + PREFETCH_ROWS * s->stride + v * LANES);
     }
     for (int v = 0; v < vectors; v++) {
-      const vector g = kind == GRADIENT ? load_vector(s->arriving + at + v * LANES) : (vector)(0);
+      const vector g = kind == GRADIENT ? load_vector(s->upstream + at + v * LANES) : (vector)(0);
       store_vector(target + r * step + v * LANES, value(kind, load_vector(s->x + at + v * LANES), g, k + v, floor));
     }
   }
@@ -62,7 +62,7 @@ INLINE void load_part(enum kind kind, const dms_source *s, long row, long rows, 
   const vector floor = (vector)(s->relu ? 0 : -__builtin_inff());
   for (long r = 0; r < rows; r++) {
     const long at = (row + r) * s->stride + c;
-    const vector g = kind == GRADIENT ? load_some(s->arriving + at, count) : (vector)(0);
+    const vector g = kind == GRADIENT ? load_some(s->upstream + at, count) : (vector)(0);
     vector v = value(kind, load_some(s->x + at, count), g, &k, floor);
     for (long i = count; i < LANES; i++) v[i] = 0;
     __builtin_memcpy(target + r * step, &v, room * sizeof(float));
@@ -102,7 +102,7 @@ static void load(const dms_source *s, long row, long rows, long first, long coun
                  const dms_layout *layout) {
   if (!s->norm.scale)
     load_kind(PLAIN, s, row, rows, first, count, padded, target, layout);
-  else if (!s->arriving)
+  else if (!s->upstream)
     load_kind(NORM, s, row, rows, first, count, padded, target, layout);
   else
     load_kind(GRADIENT, s, row, rows, first, count, padded, target, layout);

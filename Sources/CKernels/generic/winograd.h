@@ -4,7 +4,7 @@
 #define A 0.6875f
 #define B 1.375f
 
-/// Six pixels in a line to six frequencies: B^T d.
+/// Six pixels in a line to six elements: B^T d.
 INLINE void input_line(const vector d[6], vector t[6]) {
   const vector even_a = FMA((vector)(-B * B), d[2], d[4]), odd_a = FMA((vector)(-B * B), d[1], d[3]);
   const vector even_b = FMA((vector)(-A * A), d[2], d[4]), odd_b = FMA((vector)(-A * A), d[1], d[3]);
@@ -16,7 +16,7 @@ INLINE void input_line(const vector d[6], vector t[6]) {
   t[5] = FMA((vector)(A * A * B * B), d[1], FMA((vector)(-A * A - B * B), d[3], d[5]));
 }
 
-/// Of six pixels in a line only the first `known` reach an output: the others are chosen so that frequencies from `known` on
+/// Of six pixels in a line only the first `known` reach an output: the others are chosen so that elements from `known` on
 /// vanish, which then need no products.
 INLINE void choose_rest(long known, vector d[6]) {
   if (known == 6) return;
@@ -25,8 +25,8 @@ INLINE void choose_rest(long known, vector d[6]) {
   d[5] = FMA((vector)(A * A + B * B), d[3], (vector)(-A * A * B * B) * d[1]);
 }
 
-/// Four pixels of a gradient in a line to six frequencies: A d, the transpose of `output_line`.
-INLINE void arriving_line(const vector d[4], vector t[6]) {
+/// Four pixels of a gradient in a line to six elements: A d, the transpose of `output_line`.
+INLINE void upstream_line(const vector d[4], vector t[6]) {
   const vector even_a = FMA((vector)(A * A), d[2], d[0]), odd_a = FMA((vector)(A * A), d[3], d[1]);
   const vector even_b = FMA((vector)(B * B), d[2], d[0]), odd_b = FMA((vector)(B * B), d[3], d[1]);
   t[0] = d[0];
@@ -37,7 +37,7 @@ INLINE void arriving_line(const vector d[4], vector t[6]) {
   t[5] = d[3];
 }
 
-/// Six frequencies to four outputs in a line: A^T m.
+/// Six elements to four outputs in a line: A^T m.
 INLINE void output_line(const vector m[6], vector y[4]) {
   const vector sum_a = m[1] + m[2], difference_a = m[1] - m[2];
   const vector sum_b = m[3] + m[4], difference_b = m[3] - m[4];
@@ -52,7 +52,7 @@ INLINE void output_line(const vector m[6], vector y[4]) {
 #define AT_A (1 / (2 * A * A * (A * A - B * B)))
 #define AT_B (1 / (2 * B * B * (B * B - A * A)))
 
-/// Three taps in a line to six frequencies: G g.
+/// Three taps in a line to six elements: G g.
 INLINE void weight_line(const vector g[3], vector t[6]) {
   const vector even_a = (vector)(AT_A) * FMA((vector)(A * A), g[2], g[0]), odd_a = (vector)(AT_A * A) * g[1];
   const vector even_b = (vector)(AT_B) * FMA((vector)(B * B), g[2], g[0]), odd_b = (vector)(AT_B * B) * g[1];
@@ -64,7 +64,7 @@ INLINE void weight_line(const vector g[3], vector t[6]) {
   t[5] = g[2];
 }
 
-/// Six frequencies to the gradients of three taps: G^T m.
+/// Six elements to the gradients of three taps: G^T m.
 INLINE void weight_gradient_line(const vector m[6], vector g[3]) {
   const vector sum_a = (vector)(AT_A) * (m[1] + m[2]), difference_a = (vector)(AT_A * A) * (m[1] - m[2]);
   const vector sum_b = (vector)(AT_B) * (m[3] + m[4]), difference_b = (vector)(AT_B * B) * (m[3] - m[4]);
@@ -88,26 +88,26 @@ INLINE void weight_gradient_line(const vector m[6], vector g[3]) {
     for (int j = 0; j < to; j++) out;                           \
   }
 
-/// Asks for one place of every frequency: thirty-six streams are more than a processor follows by itself.
-INLINE void ask_frequencies(const float *p, long frequency) {
-  for (int f = 0; f < 36; f++) __builtin_prefetch(p + f * frequency);
+/// Prefetches one place of every element: thirty-six streams are more than a processor follows by itself.
+INLINE void prefetch_elements(const float *p, long apart) {
+  for (int f = 0; f < 36; f++) __builtin_prefetch(p + f * apart);
 }
 
-/// Patches of tiles to the first `high` x `wide` frequencies: 6x6 inputs, or 4x4 gradients where `arriving`, a constant.
-INLINE void to_frequencies(int arriving, long high, long wide, const float *patch, long line, long channels, long tiles,
-                           float *target, long frequency, const dms_layout *layout) {
+/// Patches of tiles to the first `high` x `wide` elements: 6x6 inputs, or 4x4 gradients where `upstream`, a constant.
+INLINE void to_elements(int upstream, long high, long wide, const float *patch, long line, long channels, long tiles,
+                        float *target, long apart, const dms_layout *layout) {
   for (long t = 0; t < tiles; t++)
     for (long c = 0; c < channels; c += LANES) {
       const float *pixel = patch + t * 4 * channels + c;
       float *place = target + t * layout->step + c / layout->width * layout->plane + c % layout->width;
-      if (arriving) {
-        TWO_WAYS(4, 6, arriving_line, arriving_line, load_vector(pixel + i * line + j * channels),
-                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * frequency, result[j]))
+      if (upstream) {
+        TWO_WAYS(4, 6, upstream_line, upstream_line, load_vector(pixel + i * line + j * channels),
+                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * apart, result[j]))
       } else {
 #define DOWN(d, t) (choose_rest(high, d), input_line(d, t))
 #define ALONG(d, t) (choose_rest(wide, d), input_line(d, t))
         TWO_WAYS(6, 6, DOWN, ALONG, load_vector(pixel + i * line + j * channels),
-                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * frequency, result[j]))
+                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * apart, result[j]))
 #undef DOWN
 #undef ALONG
       }
@@ -115,55 +115,55 @@ INLINE void to_frequencies(int arriving, long high, long wide, const float *patc
 }
 
 /// Whole tiles with constants, others as they are.
-INLINE void any_to_frequencies(int arriving, const float *patch, long line, long channels, const dms_tiles *tiles,
-                               float *target, long frequency, const dms_layout *layout) {
+INLINE void any_to_elements(int upstream, const float *patch, long line, long channels, const dms_tiles *tiles,
+                            float *target, long apart, const dms_layout *layout) {
   const long high = tiles->rows + 2, wide = tiles->columns + 2;
   if (high == 6 && wide == 6)
-    to_frequencies(arriving, 6, 6, patch, line, channels, tiles->count, target, frequency, layout);
+    to_elements(upstream, 6, 6, patch, line, channels, tiles->count, target, apart, layout);
   else
-    to_frequencies(arriving, high, wide, patch, line, channels, tiles->count, target, frequency, layout);
+    to_elements(upstream, high, wide, patch, line, channels, tiles->count, target, apart, layout);
 }
 
 static void winograd_input(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
-                           long frequency, const dms_layout *layout) {
-  any_to_frequencies(0, patch, line, channels, tiles, target, frequency, layout);
+                           long apart, const dms_layout *layout) {
+  any_to_elements(0, patch, line, channels, tiles, target, apart, layout);
 }
 
-static void winograd_arriving(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
-                              long frequency, const dms_layout *layout) {
-  any_to_frequencies(1, patch, line, channels, tiles, target, frequency, layout);
+static void winograd_upstream(const float *patch, long line, long channels, const dms_tiles *tiles, float *target,
+                              long apart, const dms_layout *layout) {
+  any_to_elements(1, patch, line, channels, tiles, target, apart, layout);
 }
 
-/// Tiles of `rows` x `columns` outputs from the first frequencies.
-INLINE void from_frequencies(long rows, long columns, const float *products, long frequency, long step, long tiles,
-                             long channels, int adds, float *target, long line, long pixel) {
+/// Tiles of `rows` x `columns` outputs from the first elements.
+INLINE void from_elements(long rows, long columns, const float *products, long apart, long step, long tiles,
+                          long channels, int adds, float *target, long line, long pixel) {
   for (long t = 0; t < tiles; t++)
     for (long c = 0; c < channels; c += LANES) {
       const long count = channels - c < LANES ? channels - c : LANES;
       const float *m = products + t * step + c;
-      ask_frequencies(m + 4 * LANES, frequency);
+      prefetch_elements(m + 4 * LANES, apart);
       float *place = target + 4 * t * pixel + c;
       TWO_WAYS(6, 4, output_line, output_line,
-               i < rows + 2 && j < columns + 2 ? load_vector(m + (i * 6 + j) * frequency) : (vector)(0),
+               i < rows + 2 && j < columns + 2 ? load_vector(m + (i * 6 + j) * apart) : (vector)(0),
                if (i < rows && j < columns) store_some(place + i * line + j * pixel, result[j], count, adds))
     }
 }
 
-static void winograd_output(const float *products, long frequency, long step, const dms_tiles *tiles, long channels,
+static void winograd_output(const float *products, long apart, long step, const dms_tiles *tiles, long channels,
                             int adds, float *target, long line, long pixel) {
   if (tiles->rows == 4 && tiles->columns == 4)
-    from_frequencies(4, 4, products, frequency, step, tiles->count, channels, adds, target, line, pixel);
+    from_elements(4, 4, products, apart, step, tiles->count, channels, adds, target, line, pixel);
   else
-    from_frequencies(tiles->rows, tiles->columns, products, frequency, step, tiles->count, channels, adds, target, line, pixel);
+    from_elements(tiles->rows, tiles->columns, products, apart, step, tiles->count, channels, adds, target, line, pixel);
 }
 
 /// 3x3 taps of one vector to 36 places.
-INLINE void weight_tile(const vector taps[9], float *place, long frequency) {
-  TWO_WAYS(3, 6, weight_line, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * frequency, result[j]))
+INLINE void weight_tile(const vector taps[9], float *place, long apart) {
+  TWO_WAYS(3, 6, weight_line, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * apart, result[j]))
 }
 
 static void straight_weight(const float *weight, long inputs, long outputs, const dms_weight_part *part, float *packed,
-                            long frequency) {
+                            long apart) {
   for (long c = 0; c < part->columns; c += PANEL)
     for (long i = 0; i < part->depth; i++)
       for (long v = 0; v < PANEL; v += LANES) {
@@ -171,16 +171,16 @@ static void straight_weight(const float *weight, long inputs, long outputs, cons
         vector taps[9];
         for (long tap = 0; tap < 9; tap++) {
           const float *place = weight + (tap * inputs + part->first + i) * outputs + part->column + c + v;
-          __builtin_prefetch(place + AHEAD * outputs);
+          __builtin_prefetch(place + PREFETCH_ROWS * outputs);
           taps[tap] = load_up_to(place, width);
         }
-        weight_tile(taps, packed + c * part->depth + i * PANEL + v, frequency);
+        weight_tile(taps, packed + c * part->depth + i * PANEL + v, apart);
       }
 }
 
 /// Blocks of LANES x LANES weights are transposed on the way.
-static void turned_weight(const float *weight, long inputs, long outputs, const dms_weight_part *part, float *packed,
-                          long frequency) {
+static void rotated_weight(const float *weight, long inputs, long outputs, const dms_weight_part *part, float *packed,
+                           long apart) {
   for (long base = 0; base < part->depth; base += LANES) {
     const long height = part->depth - base < LANES ? part->depth - base : LANES;
     for (long c = 0; c < (part->columns + PANEL - 1) / PANEL * PANEL; c += LANES) {
@@ -196,29 +196,29 @@ static void turned_weight(const float *weight, long inputs, long outputs, const 
       for (long k = 0; k < height; k++) {
         vector taps[9];
         for (long tap = 0; tap < 9; tap++) taps[tap] = block[tap][k];
-        weight_tile(taps, packed + c / PANEL * PANEL * part->depth + (base + k) * PANEL + c % PANEL, frequency);
+        weight_tile(taps, packed + c / PANEL * PANEL * part->depth + (base + k) * PANEL + c % PANEL, apart);
       }
     }
   }
 }
 
-static void winograd_weight(const float *weight, long inputs, long outputs, int turned, const dms_weight_part *part,
-                            float *packed, long frequency) {
-  if (turned)
-    turned_weight(weight, inputs, outputs, part, packed, frequency);
+static void winograd_weight(const float *weight, long inputs, long outputs, int rotated, const dms_weight_part *part,
+                            float *packed, long apart) {
+  if (rotated)
+    rotated_weight(weight, inputs, outputs, part, packed, apart);
   else
-    straight_weight(weight, inputs, outputs, part, packed, frequency);
+    straight_weight(weight, inputs, outputs, part, packed, apart);
 }
 
-static void winograd_weight_gradient(const float *products, long frequency, long rows, long columns, float *gradient,
+static void winograd_weight_gradient(const float *products, long apart, long rows, long columns, float *gradient,
                                      long line, long tap) {
   for (long k = 0; k < rows; k++)
     for (long c = 0; c < columns; c += LANES) {
       const long width = columns - c < LANES ? columns - c : LANES;
       const float *m = products + k * columns + c;
-      ask_frequencies(m + 8 * LANES, frequency);
+      prefetch_elements(m + 8 * LANES, apart);
       float *place = gradient + k * line + c;
-      TWO_WAYS(6, 3, weight_gradient_line, weight_gradient_line, load_up_to(m + (i * 6 + j) * frequency, width),
+      TWO_WAYS(6, 3, weight_gradient_line, weight_gradient_line, load_up_to(m + (i * 6 + j) * apart, width),
                store_some(place + (i * 3 + j) * tap, result[j], width, 0))
     }
 }

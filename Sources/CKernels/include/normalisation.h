@@ -8,8 +8,8 @@
 void dms_moments(const float *x, const float *reference, long rows, long stride, long channels, double *sum,
                  double *squares);
 
-/// Of a source with an arriving gradient, per channel `first ..< first + channels`, over rows `row ..< row + rows`: sum of
-/// m * arriving and of m * arriving * (x - mean) * inverse. Precision as in `dms_moments`.
+/// Of a source with an upstream gradient, per channel `first ..< first + channels`, over rows `row ..< row + rows`: sum of
+/// m * upstream and of m * upstream * (x - mean) * inverse. Precision as in `dms_moments`.
 void dms_gradient_sums(const dms_source *source, long row, long rows, long first, long channels, double *sum,
                        double *product);
 

@@ -40,19 +40,19 @@ typedef struct {
   long places, stride, rows, columns;
 } dms_region;
 
-/// Memory that will be read next, in this order. A product asks for it bit by bit while it computes.
+/// Memory that will be read next, in this order. A product prefetches it bit by bit while it computes.
 typedef struct {
   long count;
   dms_region regions[4];
-} dms_ahead;
+} dms_prefetch;
 
 /// Adds rows at one more place, beside those added before where they have the same shape; none where there is no room.
-static inline void dms_ask_for(dms_ahead *ahead, const float *values, long stride, long rows, long columns) {
+static inline void dms_prefetch_add(dms_prefetch *prefetch, const float *values, long stride, long rows, long columns) {
   if (rows <= 0 || columns <= 0) return;
-  dms_region *last = ahead->count ? &ahead->regions[ahead->count - 1] : 0;
+  dms_region *last = prefetch->count ? &prefetch->regions[prefetch->count - 1] : 0;
   if (!last || last->places == 4 || last->stride != stride || last->rows != rows || last->columns != columns) {
-    if (ahead->count == 4) return;
-    last = &ahead->regions[ahead->count++];
+    if (prefetch->count == 4) return;
+    last = &prefetch->regions[prefetch->count++];
     *last = (dms_region){{0}, 0, stride, rows, columns};
   }
   last->values[last->places++] = values;
@@ -78,9 +78,9 @@ void dms_transpose(const float *source, long rows, long columns, float *target, 
 
 /// Columns `first ..< first + count` of the product over `depth`; `first` is a multiple of the panel's. The left side begins at the
 /// right side's `first` depth, which, where it lies by rows, begins a run. `target` is where row 0 of column `first` goes and has
-/// `stride` floats a row. `ahead` may be NULL.
+/// `stride` floats a row. `prefetch` may be NULL.
 void dms_multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
-                  int accumulate, float *target, long stride, const dms_ahead *ahead);
+                  int accumulate, float *target, long stride, const dms_prefetch *prefetch);
 
 /// `rounds` rounds of 2 * `dms_rows()` multiply-adds of whole vectors, all in registers: the most a core can do. `sink` has room
 /// for two vectors.

@@ -10,16 +10,16 @@ typedef struct {
 
 /// What element (r, c) of a source is: with `n(v) = scale * (v - mean) + bias` of its channel,
 ///  - `x` where `norm.scale` is NULL;
-///  - `n(x)`, or `max(0, n(x))` where `relu`, where `arriving` is NULL;
-///  - else the gradient of a batch norm's input, `scale * m * arriving + slope * (x - mean) + offset`, where m is 0 if `relu` and
+///  - `n(x)`, or `max(0, n(x))` where `relu`, where `upstream` is NULL;
+///  - else the gradient of a batch norm's input, `scale * m * upstream + slope * (x - mean) + offset`, where m is 0 if `relu` and
 ///    n(x) is not positive, and 1 otherwise.
 typedef struct {
   const float *x;
-  /// Floats from row to row, of `x` and `arriving`.
+  /// Floats from row to row, of `x` and `upstream`.
   long stride;
   dms_norm norm;
   int relu;
-  const float *arriving, *slope, *offset;
+  const float *upstream, *slope, *offset;
 } dms_source;
 
 /// Where loaded elements go: (r, c) to `target[c / width * plane + r * step + c % width]`. `width` is a multiple of the

@@ -1,10 +1,10 @@
 import CKernels
 import Graphs
 
-/// The gradient of a large weight: the matrix, transposed, times the arriving gradient, a block of the weight a chunk.
+/// The gradient of a large weight: the matrix, transposed, times the upstream gradient, a block of the weight a chunk.
 ///
 /// Of the two the one with fewer columns is packed once; the other's columns are cut into blocks, each loaded only where it is
-/// multiplied. Where that is the gradient, a block is what is wanted turned around, and is transposed at the end. A matrix that is
+/// multiplied. Where that is the gradient, a block is what is wanted transposed, and is transposed back at the end. A matrix that is
 /// not the map itself is gathered first.
 struct BlockWeightGradient: WeightForm {
   let name = "product"
@@ -20,7 +20,7 @@ struct BlockWeightGradient: WeightForm {
   }
 
   private static let run = Int(DMS_RUN)
-  private var isTurned: Bool { taps.outputs > taps.columns }
+  private var isTransposed: Bool { taps.outputs > taps.columns }
   private var narrow: Int { min(taps.columns, taps.outputs) }
   private var width: Int { blocks.channels.map(\.count).max() ?? 0 }
   /// Floats from row to row of a loaded block.
@@ -30,9 +30,9 @@ struct BlockWeightGradient: WeightForm {
     let most = min((2 << 20) / narrow, taps.isPlain ? .max : (4 << 20) / taps.columns)
     return min(taps.rows, max(Self.run, most / Self.run * Self.run))
   }
-  /// Floats of the shared workspace: the packed side, a gathered matrix, products still turned around.
+  /// Floats of the shared workspace: the packed side, a gathered matrix, products still transposed.
   private var parts: (packed: Int, gathered: Int, products: Int) {
-    (Packed.count(section, narrow), taps.gathered(section), isTurned ? taps.columns * taps.outputs : 0)
+    (Packed.count(section, narrow), taps.gathered(section), isTransposed ? taps.columns * taps.outputs : 0)
   }
 
   var workspace: Workspace {
@@ -41,19 +41,19 @@ struct BlockWeightGradient: WeightForm {
   }
 
   func phases(
-    _ map: dms_source, arriving: dms_source, _ target: UnsafeMutablePointer<Float>,
+    _ map: dms_source, upstream: dms_source, _ target: UnsafeMutablePointer<Float>,
     _ workspace: UnsafeMutablePointer<Float>
   ) -> [Phase] {
-    let (blocks, isTurned, narrow, step, taps, outputs) = (blocks, isTurned, narrow, step, taps, taps.outputs)
+    let (blocks, isTransposed, narrow, step, taps, outputs) = (blocks, isTransposed, narrow, step, taps, taps.outputs)
     let gathered = workspace + parts.packed
-    let products = isTurned ? gathered + parts.gathered : target
+    let products = isTransposed ? gathered + parts.gathered : target
     return stride(from: 0, to: taps.rows, by: section).flatMap { start in
       let section = start..<min(start + section, taps.rows)
       // Row 0 of a gathered matrix is the section's first.
       let matrix = taps.isPlain ? map : dms_source(gathered, stride: taps.columns)
       let origin = taps.isPlain ? 0 : start
-      let (wide, wideOrigin) = isTurned ? (arriving, 0) : (matrix, origin)
-      let (packed, packedOrigin) = isTurned ? (matrix, origin) : (arriving, 0)
+      let (wide, wideOrigin) = isTransposed ? (upstream, 0) : (matrix, origin)
+      let (packed, packedOrigin) = isTransposed ? (matrix, origin) : (upstream, 0)
       let gathering = Phase.ranges(section.count, grain: 32) { part in
         _ = taps.gather(map, part.shifted(by: start), gathered + part.lowerBound * taps.columns)
       }
@@ -69,15 +69,15 @@ struct BlockWeightGradient: WeightForm {
             let part = first..<min(first + Self.run, section.count)
             let next = part.upperBound..<min(part.upperBound + Self.run, section.count)
             wide.load(part.shifted(by: start - wideOrigin), block, loaded, step: step)
-            var ahead = dms_ahead()
-            wide.ask(&ahead, next.shifted(by: start - wideOrigin), block)
+            var prefetch = dms_prefetch()
+            wide.add(to: &prefetch, next.shifted(by: start - wideOrigin), block)
             var left = dms_left(values: loaded, stride: step, transposed: 1)
             var right = dms_right(values: workspace, depth: section.count, columns: narrow, first: first)
             dms_multiply(
               &left, &right, block.count, 0, narrow, part.count, start + first > 0 ? 1 : 0,
-              products + block.lowerBound * narrow, narrow, &ahead)
+              products + block.lowerBound * narrow, narrow, &prefetch)
           }
-          if isTurned, section.upperBound == taps.rows {
+          if isTransposed, section.upperBound == taps.rows {
             dms_transpose(
               products + block.lowerBound * narrow, block.count, narrow, target + block.lowerBound, outputs)
           }

@@ -27,13 +27,13 @@ struct Convolution: Operation {
   }
 
   func gradient(_ context: GradientContext) throws -> [Symbol?] {
-    guard let arriving = context.gradients[0] else { return [nil, nil] }
+    guard let upstream = context.gradients[0] else { return [nil, nil] }
     let (map, weight) = (context.inputs[0], context.inputs[1])
     let weightGradient = try map.graph.apply(
-      WeightGradient(stride: stride, padding: padding, algorithm: algorithm, weight: weight.shape), [map, arriving])[0]
+      WeightGradient(stride: stride, padding: padding, algorithm: algorithm, weight: weight.shape), [map, upstream])[0]
     guard context.wanted[0] else { return [nil, weightGradient] }
     let mapGradient = try map.graph.apply(
-      MapGradient(stride: stride, padding: padding, algorithm: algorithm, map: map.shape), [arriving, weight])[0]
+      MapGradient(stride: stride, padding: padding, algorithm: algorithm, map: map.shape), [upstream, weight])[0]
     return [mapGradient, weightGradient]
   }
 
@@ -45,8 +45,8 @@ struct Convolution: Operation {
 
   private func form(_ inputs: [TensorType]) -> any MapForm {
     let taps = Taps(map: inputs[0].shape, weight: inputs[1].shape, stride: stride, padding: padding)
-    if let tiles = Tiles(taps, algorithm) { return tiles.product(isTurned: false) }
-    return TapProduct(taps: taps, isTurned: false)
+    if let tiles = Tiles(taps, algorithm) { return tiles.product(isRotated: false) }
+    return TapProduct(taps: taps, isTransposed: false)
   }
 
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }
@@ -81,11 +81,11 @@ struct Convolution: Operation {
       Cost(flops: 2 * inputs[0].shape.rows * inputs[1].shape.count, inputs, outputs)
     }
 
-    /// With stride 1 a convolution of the gradient with the weight turned around; otherwise taps are scattered.
+    /// With stride 1 a convolution of the gradient with the weight rotated; otherwise taps are scattered.
     private func form(_ inputs: [TensorType]) -> any MapForm {
       let taps = Taps(map: map, weight: inputs[1].shape, stride: stride, padding: padding)
-      if let tiles = Tiles(taps, algorithm) { return tiles.turned.product(isTurned: true) }
-      return taps.isPlain ? TapProduct(taps: taps, isTurned: true) : ScatteredTaps(taps: taps)
+      if let tiles = Tiles(taps, algorithm) { return tiles.rotated.product(isRotated: true) }
+      return taps.isPlain ? TapProduct(taps: taps, isTransposed: true) : ScatteredTaps(taps: taps)
     }
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }
     func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces? { form(inputs).pieces }
@@ -135,7 +135,7 @@ struct Convolution: Operation {
 
     func phases(_ operands: Operands) -> [Phase] {
       form(operands.inputs.map(\.type)).phases(
-        dms_source(operands.inputs[0]), arriving: dms_source(operands.inputs[1]), operands.outputs[0].floats,
+        dms_source(operands.inputs[0]), upstream: dms_source(operands.inputs[1]), operands.outputs[0].floats,
         operands.workspace.assumingMemoryBound(to: Float.self))
     }
   }
@@ -178,7 +178,7 @@ protocol WeightForm {
 
   /// target = the gradient.
   func phases(
-    _ map: dms_source, arriving: dms_source, _ target: UnsafeMutablePointer<Float>,
+    _ map: dms_source, upstream: dms_source, _ target: UnsafeMutablePointer<Float>,
     _ workspace: UnsafeMutablePointer<Float>
   ) -> [Phase]
 }

@@ -6,13 +6,13 @@ import Graphs
 struct LocalTileProduct: MapForm {
   let name = "tiles, local"
   private let tiles: Tiles
-  /// Whether the weight is used turned around and transposed.
-  private let isTurned: Bool
+  /// Whether the weight is used rotated and transposed.
+  private let isRotated: Bool
 
   /// Nil where the weight is not small.
-  init?(_ tiles: Tiles, isTurned: Bool) {
+  init?(_ tiles: Tiles, isRotated: Bool) {
     guard tiles.inputs * tiles.outputs <= 16384 else { return nil }
-    (self.tiles, self.isTurned) = (tiles, isTurned)
+    (self.tiles, self.isRotated) = (tiles, isRotated)
   }
 
   private var inputs: Int { tiles.inputs }
@@ -23,7 +23,7 @@ struct LocalTileProduct: MapForm {
 
   var pieces: Pieces { Pieces(rows: ranges.map(tiles.rows), channels: [0..<outputs]) }
 
-  /// Floats from frequency to frequency of the transformed inputs and of the products of `count` tiles.
+  /// Floats from element to element of the transformed inputs and of the products of `count` tiles.
   private func apart(_ count: Int) -> (inputs: Int, products: Int) {
     let run = Int(DMS_RUN)
     return (Tiles.apart((inputs + run - 1) / run * run * count), Tiles.apart(count * step))
@@ -46,7 +46,7 @@ struct LocalTileProduct: MapForm {
     return [
       Phase.ranges(inputs, grain: run) { depth in
         tiles.transform(
-          weight, isTurned: isTurned, depth, 0..<outputs, into: workspace + depth.lowerBound * columns,
+          weight, isRotated: isRotated, depth, 0..<outputs, into: workspace + depth.lowerBound * columns,
           apart: weightsApart)
       },
       Phase(chunks: ranges.count) { chunk, scratch in
@@ -57,16 +57,16 @@ struct LocalTileProduct: MapForm {
         let products = left + 36 * apart.inputs
         tiles.transform(
           ranges[chunk], order, of: map, patches, into: left, apart: apart.inputs, Tiles.byRows(order.count))
-        for frequency in 0..<36 {
-          let wanting = order.wanting(frequency)
+        for element in 0..<36 {
+          let wanting = order.wanting(element)
           var side = dms_left(
-            values: left + frequency * apart.inputs + wanting.lowerBound * run, stride: order.count * run, transposed: 0
+            values: left + element * apart.inputs + wanting.lowerBound * run, stride: order.count * run, transposed: 0
           )
           var right = dms_right(
-            values: workspace + frequency * weightsApart, depth: inputs, columns: outputs, first: 0)
+            values: workspace + element * weightsApart, depth: inputs, columns: outputs, first: 0)
           dms_multiply(
             &side, &right, wanting.count, 0, outputs, inputs, 0,
-            products + frequency * apart.products + wanting.lowerBound * step, step, nil)
+            products + element * apart.products + wanting.lowerBound * step, step, nil)
         }
         tiles.finish(
           ranges[chunk], order, products, apart: apart.products, step: step, 0..<outputs, adds: adds, target)

@@ -1,7 +1,7 @@
 import CKernels
 import Graphs
 
-/// The gradient of a small weight: the matrix, transposed, times the arriving gradient, a section of their rows a chunk.
+/// The gradient of a small weight: the matrix, transposed, times the upstream gradient, a section of their rows a chunk.
 ///
 /// A chunk loads both sides once, some rows at a time, and keeps its sums in a core's own cache; the sums of sections are joined in
 /// order.
@@ -30,7 +30,7 @@ struct SectionWeightGradient: WeightForm {
   }
 
   func phases(
-    _ map: dms_source, arriving: dms_source, _ target: UnsafeMutablePointer<Float>,
+    _ map: dms_source, upstream: dms_source, _ target: UnsafeMutablePointer<Float>,
     _ workspace: UnsafeMutablePointer<Float>
   ) -> [Phase] {
     let (sections, count, outputs, columns, run, step) = (sections, count, taps.outputs, taps.columns, run, step)
@@ -42,12 +42,12 @@ struct SectionWeightGradient: WeightForm {
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: run) {
         let part = first..<min(first + run, rows.upperBound)
         let next = part.upperBound..<min(part.upperBound + run, rows.upperBound)
-        arriving.loadRight(part, packed)
-        var ahead = dms_ahead()
-        arriving.ask(&ahead, next, 0..<outputs)
+        upstream.loadRight(part, packed)
+        var prefetch = dms_prefetch()
+        upstream.add(to: &prefetch, next, 0..<outputs)
         if taps.isPlain {
           map.load(part, 0..<columns, matrix, step: step)
-          map.ask(&ahead, next, 0..<columns)
+          map.add(to: &prefetch, next, 0..<columns)
         } else {
           _ = taps.gather(map, part, matrix)
         }
@@ -55,7 +55,7 @@ struct SectionWeightGradient: WeightForm {
         var right = dms_right(values: packed, depth: part.count, columns: outputs, first: 0)
         dms_multiply(
           &left, &right, columns, 0, outputs, part.count, first > rows.lowerBound ? 1 : 0,
-          partial + chunk * count, outputs, &ahead)
+          partial + chunk * count, outputs, &prefetch)
       }
     }
     guard sections.count > 1 else { return [products] }

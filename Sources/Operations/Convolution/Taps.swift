@@ -59,10 +59,10 @@ func productPieces(rows: Int, columns: Int, most: Int, gathered: Int = 0) -> Pie
 struct TapProduct: MapForm {
   var name: String { "product" }
   let taps: Taps
-  let isTurned: Bool
+  let isTransposed: Bool
 
-  private var depth: Int { isTurned ? taps.outputs : taps.columns }
-  private var columns: Int { isTurned ? taps.columns : taps.outputs }
+  private var depth: Int { isTransposed ? taps.outputs : taps.columns }
+  private var columns: Int { isTransposed ? taps.columns : taps.outputs }
 
   /// Rows of a piece: a loaded slice of them leaves room in a small second cache (512 KiB) for the target and the weight.
   private static let mostRows = 128
@@ -89,21 +89,21 @@ struct TapProduct: MapForm {
     let packed = Packed(values: workspace, depth: depth, columns: columns)
     let beyond = taps.gathered(rowsAtOnce)
     return [
-      packed.packing(dms_matrix(values: weight, stride: taps.outputs, transposed: isTurned ? 1 : 0)),
+      packed.packing(dms_matrix(values: weight, stride: taps.outputs, transposed: isTransposed ? 1 : 0)),
       Phase(chunks: pieces.count) { chunk, scratch in
         let (rows, channels) = pieces[chunk]
         let scratch = scratch.assumingMemoryBound(to: Float.self)
         let (source, range) = taps.matrix(map, rows, scratch)
-        var ahead = dms_ahead()
-        for companion in companions { ahead.ask(companion, stride: columns, rows, channels) }
+        var prefetch = dms_prefetch()
+        for companion in companions { prefetch.add(companion, stride: columns, rows, channels) }
         if chunk + 1 < pieces.count {
           let next = pieces[chunk + 1]
-          if adds { ahead.ask(target, stride: columns, next.rows, next.channels) }
-          if taps.isPlain, next.rows != rows { map.ask(&ahead, next.rows, packed.first) }
+          if adds { prefetch.add(target, stride: columns, next.rows, next.channels) }
+          if taps.isPlain, next.rows != rows { map.add(to: &prefetch, next.rows, packed.first) }
         }
         packed.multiply(
           source, range, channels, adds: adds, into: target + rows.lowerBound * columns, scratch + beyond,
-          ahead: ahead)
+          prefetch: prefetch)
       },
     ]
   }
@@ -144,10 +144,11 @@ struct ScatteredTaps: MapForm {
         for first in stride(from: image * positions, to: (image + 1) * positions, by: grain) {
           let end = (image + 1) * positions
           let rows = first..<min(first + grain, end)
-          var ahead = dms_ahead()
-          map.ask(&ahead, rows.upperBound..<min(rows.upperBound + grain, end), packed.first)
+          var prefetch = dms_prefetch()
+          map.add(to: &prefetch, rows.upperBound..<min(rows.upperBound + grain, end), packed.first)
           packed.multiply(
-            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.gathered(grain), ahead: ahead)
+            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.gathered(grain),
+            prefetch: prefetch)
           withUnsafePointer(to: taps.geometry) { dms_scatter_taps($0, products, first, rows.count, target) }
         }
       },

@@ -1,9 +1,9 @@
 import CKernels
 
-/// Where the tiles of some lines lie in the 36 matrices: sorted so that those of a frequency lie together.
+/// Where the tiles of some lines lie in the 36 matrices: sorted so that those of an element lie together.
 ///
 /// At the right and the bottom of a map tiles may have fewer than four outputs in a direction, and then want as many of that
-/// direction's six frequencies as outputs and two more. The order is: tiles cut off at the right, whole ones, those cut off at the
+/// direction's six elements as outputs and two more. The order is: tiles cut off at the right, whole ones, those cut off at the
 /// bottom, those cut off at both.
 struct TileOrder {
   private let tiles: Tiles
@@ -35,9 +35,9 @@ struct TileOrder {
     lines.upperBound / down - lines.lowerBound / down
   }
 
-  /// The tiles that want `frequency`.
-  func wanting(_ frequency: Int) -> Range<Int> {
-    let (row, column) = (frequency / 6, frequency % 6)
+  /// The tiles that want `element`.
+  func wanting(_ element: Int) -> Range<Int> {
+    let (row, column) = (element / 6, element % 6)
     let start = column < right + 2 ? 0 : starts.whole
     if row >= bottom + 2 { return start..<starts.bottom }
     return start..<(column < right + 2 ? count : starts.corner)

@@ -8,8 +8,8 @@ import Graphs
 struct TileProduct: MapForm {
   let name = "tiles"
   let tiles: Tiles
-  /// Whether the weight is used turned around and transposed.
-  let isTurned: Bool
+  /// Whether the weight is used rotated and transposed.
+  let isRotated: Bool
 
   /// Tiles of a chunk, which share a block's transformed weights.
   static let mostTiles = 128
@@ -19,8 +19,8 @@ struct TileProduct: MapForm {
   /// Depth whose transformed weights stay in a core's own cache, a part of a run.
   private static let slice = 64
 
-  init(tiles: Tiles, isTurned: Bool) {
-    (self.tiles, self.isTurned) = (tiles, isTurned)
+  init(tiles: Tiles, isRotated: Bool) {
+    (self.tiles, self.isRotated) = (tiles, isRotated)
     width = tiles.ranges(most: Self.mostTiles).count * (tiles.outputs / 64) >= 8 ? 64 : 32
   }
 
@@ -32,7 +32,7 @@ struct TileProduct: MapForm {
 
   var pieces: Pieces { Pieces(rows: ranges.map(tiles.rows), channels: blocks) }
 
-  /// Floats from frequency to frequency: of the transformed inputs and the products of `count` tiles, and of weights.
+  /// Floats from element to element: of the transformed inputs and the products of `count` tiles, and of weights.
   private func inputsApart(_ count: Int) -> Int {
     let run = Int(DMS_RUN)
     return Tiles.apart((inputs + run - 1) / run * run * count)
@@ -40,14 +40,14 @@ struct TileProduct: MapForm {
   private func productsApart(_ count: Int) -> Int { Tiles.apart(count * width) }
   private var weightsApart: Int { Tiles.apart(Self.slice * width) }
 
-  /// Has `ahead` ask for one tap of the weight between inputs `depth` and outputs `block`.
-  private func askForWeight(
-    _ ahead: inout dms_ahead, _ tap: UnsafePointer<Float>, _ depth: Range<Int>, _ block: Range<Int>
+  /// Adds one tap of the weight between inputs `depth` and outputs `block` to `prefetch`.
+  private func addWeight(
+    to prefetch: inout dms_prefetch, _ tap: UnsafePointer<Float>, _ depth: Range<Int>, _ block: Range<Int>
   ) {
-    if isTurned {
-      ahead.ask(tap, stride: inputs, block, depth)
+    if isRotated {
+      prefetch.add(tap, stride: inputs, block, depth)
     } else {
-      ahead.ask(tap, stride: tiles.outputs, depth, block)
+      prefetch.add(tap, stride: tiles.outputs, depth, block)
     }
   }
 
@@ -87,7 +87,7 @@ struct TileProduct: MapForm {
     let form: TileProduct
     let lines: Range<Int>
     let order: TileOrder
-    /// Where the transformed inputs lie: left sides by rows, one a frequency.
+    /// Where the transformed inputs lie: left sides by rows, one an element.
     let inputs: UnsafeMutablePointer<Float>
 
     func transform(_ line: Int, _ map: dms_source, _ patch: UnsafeMutablePointer<Float>) {
@@ -106,29 +106,29 @@ struct TileProduct: MapForm {
       let (apart, inputsApart) = (form.productsApart(order.count), form.inputsApart(order.count))
       for start in stride(from: 0, to: tiles.inputs, by: TileProduct.slice) {
         let depth = start..<min(start + TileProduct.slice, tiles.inputs)
-        tiles.transform(weight, isTurned: form.isTurned, depth, block, into: scratch, apart: form.weightsApart)
+        tiles.transform(weight, isRotated: form.isRotated, depth, block, into: scratch, apart: form.weightsApart)
         let next = depth.upperBound..<min(depth.upperBound + TileProduct.slice, tiles.inputs)
-        for frequency in 0..<36 {
-          let left = { (frequency: Int) in
-            let place = start / run * run * order.count + order.wanting(frequency).lowerBound * run + start % run
-            return UnsafePointer(inputs + frequency * inputsApart + place)
+        for element in 0..<36 {
+          let left = { (element: Int) in
+            let place = start / run * run * order.count + order.wanting(element).lowerBound * run + start % run
+            return UnsafePointer(inputs + element * inputsApart + place)
           }
           // While the 36 products are computed, the next one's inputs come near, and the next run's weights, a tap with every
           // fourth.
-          var ahead = dms_ahead()
-          if frequency < 35 {
-            ahead.ask(left(frequency + 1), stride: run, 0..<order.wanting(frequency + 1).count, 0..<depth.count)
+          var prefetch = dms_prefetch()
+          if element < 35 {
+            prefetch.add(left(element + 1), stride: run, 0..<order.wanting(element + 1).count, 0..<depth.count)
           }
-          if frequency % 4 == 0 {
-            form.askForWeight(&ahead, weight + frequency / 4 * tiles.inputs * tiles.outputs, next, block)
+          if element % 4 == 0 {
+            form.addWeight(to: &prefetch, weight + element / 4 * tiles.inputs * tiles.outputs, next, block)
           }
-          let wanting = order.wanting(frequency)
-          var near = dms_left(values: left(frequency), stride: 0, transposed: 0)
+          let wanting = order.wanting(element)
+          var near = dms_left(values: left(element), stride: 0, transposed: 0)
           var right = dms_right(
-            values: scratch + frequency * form.weightsApart, depth: depth.count, columns: block.count, first: 0)
+            values: scratch + element * form.weightsApart, depth: depth.count, columns: block.count, first: 0)
           dms_multiply(
             &near, &right, wanting.count, 0, block.count, depth.count, start > 0 ? 1 : 0,
-            products + frequency * apart + wanting.lowerBound * width, width, &ahead)
+            products + element * apart + wanting.lowerBound * width, width, &prefetch)
         }
       }
       tiles.finish(lines, order, products, apart: apart, step: width, block, adds: adds, target)

@@ -1,10 +1,10 @@
 import CKernels
 import Graphs
 
-/// The gradient of a weight by tiles: inputs and arriving gradients transformed, 36 products summed over all tiles, transformed
+/// The gradient of a weight by tiles: inputs and upstream gradients transformed, 36 products summed over all tiles, transformed
 /// back. Tiles go in sections, so that what is transformed stays in the shared cache.
 ///
-/// Where the weight is small a chunk makes one frequency's product; where it is large, all 36 of a block of inputs and outputs, which
+/// Where the weight is small a chunk makes one element's product; where it is large, all 36 of a block of inputs and outputs, which
 /// stay in a core's own cache until they are transformed back.
 struct TileWeightGradient: WeightForm {
   let name = "tiles"
@@ -17,8 +17,8 @@ struct TileWeightGradient: WeightForm {
   /// Blocks of inputs (rows) and outputs.
   private let blocks: Pieces
   private let isByBlock: Bool
-  /// Floats from frequency to frequency.
-  private let inputsApart, arrivingApart, productsApart: Int
+  /// Floats from element to element.
+  private let inputsApart, upstreamApart, productsApart: Int
 
   init(tiles: Tiles) {
     self.tiles = tiles
@@ -27,7 +27,7 @@ struct TileWeightGradient: WeightForm {
     sections = tiles.ranges(most: max(tiles.across, 87_040 / (inputs + outputs)))
     let most = (sections.map(\.count).max() ?? 0) * tiles.across
     inputsApart = Tiles.apart(most * step)
-    arrivingApart = Tiles.apart(Packed.count(most, Tiles.padded(outputs)))
+    upstreamApart = Tiles.apart(Packed.count(most, Tiles.padded(outputs)))
     isByBlock = inputs * outputs >= 1 << 16
     let width = isByBlock ? 64 : max(inputs, outputs)
     blocks = Pieces(
@@ -42,17 +42,17 @@ struct TileWeightGradient: WeightForm {
   var workspace: Workspace {
     let products = 36 * productsApart
     return Workspace(
-      shared: (36 * (inputsApart + arrivingApart) + (arePassing ? 0 : blocks.count * products)) * 4,
+      shared: (36 * (inputsApart + upstreamApart) + (arePassing ? 0 : blocks.count * products)) * 4,
       scratch: max(
         Tiles.patch(tiles.across, inputs), Tiles.patch(tiles.across, outputs), arePassing ? products : 0) * 4)
   }
 
   func phases(
-    _ map: dms_source, arriving: dms_source, _ target: UnsafeMutablePointer<Float>,
+    _ map: dms_source, upstream: dms_source, _ target: UnsafeMutablePointer<Float>,
     _ workspace: UnsafeMutablePointer<Float>
   ) -> [Phase] {
     let right = workspace + 36 * inputsApart
-    let products = right + 36 * arrivingApart
+    let products = right + 36 * upstreamApart
     var phases: [Phase] = []
     for section in sections {
       let order = TileOrder(tiles, section)
@@ -65,14 +65,14 @@ struct TileWeightGradient: WeightForm {
               line..<line + 1, order, of: map, scratch, into: workspace, apart: inputsApart,
               dms_layout(width: 1 << 40, plane: 0, step: step))
           } else {
-            transformArriving(line, order, arriving, scratch, right)
+            transformUpstream(line, order, upstream, scratch, right)
           }
         })
       let isFirst = section.lowerBound == 0
       guard isByBlock else {
         phases.append(
-          Phase(chunks: 36) { frequency, _ in
-            multiply(frequency, order, 0, isFirst, workspace, products + frequency * productsApart)
+          Phase(chunks: 36) { element, _ in
+            multiply(element, order, 0, isFirst, workspace, products + element * productsApart)
           })
         continue
       }
@@ -80,8 +80,8 @@ struct TileWeightGradient: WeightForm {
         Phase(chunks: blocks.count) { block, scratch in
           let products =
             arePassing ? scratch.assumingMemoryBound(to: Float.self) : products + block * 36 * productsApart
-          for frequency in 0..<36 {
-            multiply(frequency, order, block, isFirst, workspace, products + frequency * productsApart)
+          for element in 0..<36 {
+            multiply(element, order, block, isFirst, workspace, products + element * productsApart)
           }
           if section.upperBound == tiles.lines { finish(blocks[block].rows, blocks[block].channels, products, target) }
         })
@@ -95,18 +95,18 @@ struct TileWeightGradient: WeightForm {
     return phases
   }
 
-  /// One frequency's product for a block of inputs and outputs, or what a section adds to it.
+  /// One element's product for a block of inputs and outputs, or what a section adds to it.
   private func multiply(
-    _ frequency: Int, _ order: TileOrder, _ block: Int, _ isFirst: Bool, _ transformed: UnsafeMutablePointer<Float>,
+    _ element: Int, _ order: TileOrder, _ block: Int, _ isFirst: Bool, _ transformed: UnsafeMutablePointer<Float>,
     _ products: UnsafeMutablePointer<Float>
   ) {
     let (rows, columns) = blocks[block]
-    let wanting = order.wanting(frequency)
+    let wanting = order.wanting(element)
     var left = dms_left(
-      values: transformed + frequency * inputsApart + wanting.lowerBound * step + rows.lowerBound, stride: step,
+      values: transformed + element * inputsApart + wanting.lowerBound * step + rows.lowerBound, stride: step,
       transposed: 1)
     var right = dms_right(
-      values: transformed + 36 * inputsApart + frequency * arrivingApart, depth: order.count,
+      values: transformed + 36 * inputsApart + element * upstreamApart, depth: order.count,
       columns: Tiles.padded(outputs), first: wanting.lowerBound)
     dms_multiply(
       &left, &right, rows.count, columns.lowerBound, columns.count, wanting.count, isFirst ? 0 : 1, products,
@@ -123,15 +123,15 @@ struct TileWeightGradient: WeightForm {
   }
 
   /// One line's gradients to right sides.
-  private func transformArriving(
-    _ line: Int, _ order: TileOrder, _ arriving: dms_source, _ patch: UnsafeMutablePointer<Float>,
+  private func transformUpstream(
+    _ line: Int, _ order: TileOrder, _ upstream: dms_source, _ patch: UnsafeMutablePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
   ) {
     let (channels, panel, run) = (Tiles.padded(outputs), dms_panel(), Int(DMS_RUN))
     var geometry = tiles.geometry
     (geometry.height, geometry.width, geometry.channels) = (geometry.out_height, geometry.out_width, outputs)
     let panels = (channels + panel - 1) / panel
-    tiles.patches(line..<line + 1, of: arriving, geometry, origin: 0, size: 4, patch) { _ in
+    tiles.patches(line..<line + 1, of: upstream, geometry, origin: 0, size: 4, patch) { _ in
       order.runs(line) { tiles, first, place in
         var part = tiles
         var tile = place
@@ -140,9 +140,9 @@ struct TileWeightGradient: WeightForm {
           let end = min(place + tiles.count, start + run)
           part.count = end - tile
           var layout = dms_layout(width: panel, plane: min(run, order.count - start) * panel, step: panel)
-          dms_winograd_arriving(
+          dms_winograd_upstream(
             patch + 4 * (first + tile - place) * channels, 4 * self.tiles.across * channels, channels, &part,
-            target + (start * panels + tile - start) * panel, arrivingApart, &layout)
+            target + (start * panels + tile - start) * panel, upstreamApart, &layout)
           tile = end
         }
       }

@@ -35,8 +35,8 @@ struct Tiles {
     across = (geometry.out_width + 3) / 4
   }
 
-  /// The form of the map's gradient: from the output's gradient to the map's, with the weight turned around.
-  var turned: Tiles {
+  /// The form of the map's gradient: from the output's gradient to the map's, with the weight rotated.
+  var rotated: Tiles {
     var g = geometry
     (g.height, g.width, g.out_height, g.out_width) = (g.out_height, g.out_width, g.height, g.width)
     (g.channels, g.padding) = (outputs, 2 - g.padding)
@@ -44,8 +44,8 @@ struct Tiles {
   }
 
   /// The map by these tiles.
-  func product(isTurned: Bool) -> any MapForm {
-    LocalTileProduct(self, isTurned: isTurned) ?? TileProduct(tiles: self, isTurned: isTurned)
+  func product(isRotated: Bool) -> any MapForm {
+    LocalTileProduct(self, isRotated: isRotated) ?? TileProduct(tiles: self, isRotated: isRotated)
   }
 
   /// All tiles.
@@ -73,7 +73,7 @@ struct Tiles {
   /// Channels rounded up to whole vectors.
   static func padded(_ channels: Int) -> Int { (channels + 15) / 16 * 16 }
 
-  /// Floats from one frequency's matrix of `count` floats to the next: whole cache lines, and never a power of two, at which
+  /// Floats from one element's matrix of `count` floats to the next: whole cache lines, and never a power of two, at which
   /// 36 matrices would compete for a few sets of the caches.
   static func apart(_ count: Int) -> Int { (count + 15) / 16 * 16 + (((count + 15) / 16) % 2 == 0 ? 16 : 0) }
 
@@ -96,8 +96,8 @@ struct Tiles {
     }
   }
 
-  /// Transforms inputs of `lines`: element (tile, channel) of a frequency goes where `layout` says from the tile's place in
-  /// `order`; frequencies lie `apart` floats apart.
+  /// Transforms inputs of `lines`: value (tile, channel) of an element goes where `layout` says from the tile's place in
+  /// `order`; elements lie `apart` floats apart.
   func transform(
     _ lines: Range<Int>, _ order: TileOrder, of map: dms_source, _ patch: UnsafeMutablePointer<Float>,
     into target: UnsafeMutablePointer<Float>, apart: Int, _ layout: dms_layout
@@ -121,18 +121,18 @@ struct Tiles {
     dms_layout(width: Int(DMS_RUN), plane: count * Int(DMS_RUN), step: Int(DMS_RUN))
   }
 
-  /// Transforms weights of depth `depth` and `columns`, a right side a frequency; `isTurned`: for the gradient of the map.
+  /// Transforms weights of depth `depth` and `columns`, a right side an element; `isRotated`: for the gradient of the map.
   func transform(
-    _ weight: UnsafePointer<Float>, isTurned: Bool, _ depth: Range<Int>, _ columns: Range<Int>,
+    _ weight: UnsafePointer<Float>, isRotated: Bool, _ depth: Range<Int>, _ columns: Range<Int>,
     into target: UnsafeMutablePointer<Float>, apart: Int
   ) {
     var part = dms_weight_part(
       first: depth.lowerBound, depth: depth.count, column: columns.lowerBound, columns: columns.count)
     dms_winograd_weight(
-      weight, isTurned ? outputs : inputs, isTurned ? inputs : outputs, isTurned ? 1 : 0, &part, target, apart)
+      weight, isRotated ? outputs : inputs, isRotated ? inputs : outputs, isRotated ? 1 : 0, &part, target, apart)
   }
 
-  /// Transforms products of `channels` back to outputs of `lines`; a tile's lie `step` floats apart, frequencies `apart`.
+  /// Transforms products of `channels` back to outputs of `lines`; a tile's lie `step` floats apart, elements `apart`.
   func finish(
     _ lines: Range<Int>, _ order: TileOrder, _ products: UnsafePointer<Float>, apart: Int, step: Int,
     _ channels: Range<Int>, adds: Bool, _ target: UnsafeMutablePointer<Float>
