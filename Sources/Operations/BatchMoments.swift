@@ -138,7 +138,7 @@ struct RunningStatistics: Operation {
           mean[c] += Self.momentum * (moments[c] - mean[c])
           variance[c] += Self.momentum * (moments[channels + c] * unbiased - variance[c])
         }
-        batches[0] += 1
+        batches[0] &+= 1  // A file may have brought any number.
       }
     ]
   }
