@@ -84,6 +84,19 @@ struct TrainArguments {
       let notes = [option.limitText, initial.map { "default: \($0)" }].compactMap { $0 }
       return ("--\(option.name)\(value)", option.help + (notes.isEmpty ? "" : " (\(notes.joined(separator: "; ")))"))
     }
-    return (own + declared).map { "\($0.0)\n    \($0.1)" }.joined(separator: "\n")
+    return (own + declared).map { "\($0.0)\n\(indented($0.1))" }.joined(separator: "\n")
+  }
+
+  /// `text` in indented lines that a terminal of 80 columns shows as they are.
+  private static func indented(_ text: String) -> String {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let line = lines.last, line.count + word.count < 74 {
+        lines[lines.count - 1] = line + " " + word
+      } else {
+        lines.append("    " + word)
+      }
+    }
+    return lines.joined(separator: "\n")
   }
 }

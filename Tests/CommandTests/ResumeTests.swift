@@ -246,6 +246,26 @@ struct ResumeTests {
     }
   }
 
+  /// A newest checkpoint that lacks a file is passed over aloud; one that is damaged is refused, and the one before it offered.
+  @Test func whatIsNotWholeIsNotTakenInSilence() throws {
+    let place = try Place()
+    let data = try place.data()
+    #expect(try train(place, "run", ["--data", data, "--epochs", "2", "--schedule", "constant"] + tiny).code == 0)
+    let names = try checkpoints(place, "run")
+    let expected = sums(place, "run")
+    let newest = "\(place.path)/run/checkpoints/\(names[1])"
+    let model = try #require(FileManager.default.contents(atPath: "\(newest)/model.safetensors"))
+    var damaged = model
+    damaged[damaged.count / 2] ^= 4
+    try damaged.write(to: URL(fileURLWithPath: "\(newest)/model.safetensors"))
+    let refused = try train(place, "run", ["--resume", "--epochs", "3"])
+    #expect(refused.code == 65 && refused.errors.contains("the checkpoint before it is"), "\(refused.errors)")
+    try FileManager.default.removeItem(atPath: "\(newest)/optimizer.safetensors")
+    let resumed = try train(place, "run", ["--resume"])
+    #expect(resumed.code == 0 && resumed.errors.contains("\(names[1]): passed over"), "\(resumed.errors)")
+    #expect(resumed.errors.contains("goes on from step 5 of 10") && sums(place, "run") == expected, "\(resumed.errors)")
+  }
+
   /// The whole range of seeds goes through `config.yaml` and checkpoints.
   @Test func aSeedBeyondSignedNumbersComesBack() throws {
     let place = try Place()

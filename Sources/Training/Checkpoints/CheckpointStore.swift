@@ -61,9 +61,13 @@ package struct CheckpointStore {
     return (try? State(path: "\(path)/state.json"))?.files.keys.allSatisfy(exists) ?? true
   }
 
-  /// The newest whole checkpoint, opened; nil where there is none.
+  /// The newest whole checkpoint, opened; nil where there is none. Newer folders that are not whole are said.
   func newest() throws -> Checkpoint? {
-    guard let entry = entries().last else { return nil }
+    let (entries, names) = (entries(), (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+    for name in names.sorted() where Self.step(name) ?? 0 > entries.last?.step ?? -1 {
+      warn("\(folder)/\(name): passed over, for it lacks a file of a whole checkpoint")
+    }
+    guard let entry = entries.last else { return nil }
     let checkpoint = try Checkpoint(folder: entry.path)
     guard checkpoint.state.step == entry.step else {
       throw Failure(.data, "\(entry.path): holds step \(checkpoint.state.step), which is not its name's")
