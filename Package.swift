@@ -10,6 +10,16 @@ let kernelFlags: [CSetting] = [
   .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"])
 ]
 
+/// Swift's libraries are linked into the program, at fixed addresses: nodes need no Swift, and it listens to signals earlier, since most
+/// of what the system does before a program's first instruction is to relocate libraries. Foundation's static libraries need one
+/// another, so the linker goes round them.
+let programFlags =
+  ["-static-stdlib", "-Xclang-linker", "-no-pie", "-Xlinker", "--start-group"]
+  + ["Foundation", "FoundationInternationalization", "FoundationEssentials", "CoreFoundation", "_FoundationICU"].map {
+    "-l\($0)"
+  }
+  + ["_FoundationCShims", "_FoundationCollections"].map { "-l\($0)" } + ["-Xlinker", "--end-group"]
+
 let package = Package(
   name: "dmsnet",
   products: [
@@ -56,7 +66,8 @@ let package = Package(
       name: "dmsnet",
       dependencies: [
         "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ],
+      linkerSettings: [.unsafeFlags(programFlags)]),
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),
     .target(name: "PoorFileSystem", path: "Tests/PoorFileSystem"),
@@ -69,7 +80,7 @@ let package = Package(
     .testTarget(name: "CommunicationTests", dependencies: ["Communication", "ranks"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["Training", "dmsnet", .product(name: "Crypto", package: "swift-crypto")]),
+      name: "CommandTests", dependencies: ["Training", .product(name: "Crypto", package: "swift-crypto")]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11
