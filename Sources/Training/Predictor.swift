@@ -18,9 +18,9 @@ public struct Predictor {
   func variablesChanged() { replica.variablesChanged() }
 
   /// The probabilities [N,K] of `patients` (places in `dataset`), on every rank. One that is not a number ends the run, naming
-  /// the patient and `source`, where the weights come from. `progress` hears of pairs done on this rank.
+  /// the patient and `source`, where the weights come from.
   public func probabilities(
-    _ dataset: Dataset, _ patients: [Int], with source: String, progress: (Int, Int) -> Void = { _, _ in }
+    _ dataset: Dataset, _ patients: [Int], with source: String
   ) throws -> [Float] {
     let (rank, ranks, size) = (communicator.rank, communicator.size, Self.batch)
     let count = (patients.count + size - 1) / size
@@ -35,15 +35,12 @@ public struct Predictor {
     }
     let mine = try communicator.together {
       var result: [Float] = []
-      var done = 0
       while let batch = try loader.next() {
         let program = try replica.inference(pairs: batch.examples.count)
         program.fill("images") { batch.normalise(into: $0) }
         program.run()
         let logits = program.output("logits")?.values ?? []
         result += logits.map { $0.isFinite ? Float(1 / (1 + exp(-Double($0)))) : .nan }
-        done += batch.examples.count
-        progress(done, own.count * size)
       }
       return result
     }

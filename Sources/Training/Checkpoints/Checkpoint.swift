@@ -49,9 +49,6 @@ package struct Checkpoint {
     self = try Checkpoint(folder: CheckpointStore.resolve(path))
   }
 
-  /// A file of the checkpoint, where it has it.
-  package func file(_ name: String) -> Safetensors? { files[name] }
-
   /// A file that every checkpoint of its kind has.
   package func requiredFile(_ name: String) throws -> Safetensors {
     guard let file = files[name] else { throw Failure(.data, "\(path): \(name) is missing") }
