@@ -54,7 +54,7 @@ let package = Package(
     .target(name: "Operations", dependencies: ["Graphs", "CKernels", "COpenBLAS"]),
     .target(name: "Models", dependencies: ["Operations"]),
     .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CPNG", "CZip", "CXML", "CXLSX"]),
-    .target(name: "Communication", dependencies: ["Tensors", "CMPI"]),
+    .target(name: "Communication", dependencies: ["Tensors", "CKernels", "CMPI"]),
     .target(name: "Metrics"),
     .target(
       name: "Training",

@@ -1,13 +1,16 @@
-import Foundation
 import Tensors
 
-/// Gradients cut into pieces that travel one by one, in the order in which the backward pass makes them final.
+/// Gradients cut into pieces that travel one by one, in the order in which the backward pass makes them final, and each bucket cut
+/// into one slice a rank, which that rank reduces.
 public struct Buckets: Sendable {
+  /// Slices begin at multiples of so many floats of the whole array, so that whatever is done by such chunks falls to one rank.
+  public static let chunk = 4096
+
   /// The ranges of the gradient array, in order, covering it.
   public let ranges: [Range<Int>]
 
   /// Cuts `count` floats at the starts of tensors into buckets of at most `capacity` bytes where tensors allow it.
-  public init(count: Int, tensors: [Range<Int>], capacity: Int = 25 << 20) {
+  public init(count: Int, tensors: [Range<Int>], capacity: Int) {
     var ranges: [Range<Int>] = []
     var start = 0
     for tensor in tensors where tensor.upperBound - start > capacity / 4 && tensor.lowerBound > start {
@@ -18,9 +21,15 @@ public struct Buckets: Sendable {
     self.ranges = ranges
   }
 
-  /// Adds up all ranks' gradients, bucket by bucket, in place. Each rank's are already divided by the pairs of the whole
-  /// step, so the sum is the average.
-  public func sum(_ gradients: UnsafeMutableBufferPointer<Float>, _ communicator: any Communicator) throws {
-    for range in ranges { try communicator.sum(UnsafeMutableBufferPointer(rebasing: gradients[range])) }
+  /// The slice of `bucket` that each of `ranks` ranks reduces, in the order of ranks; some may be empty.
+  public static func slices(_ bucket: Range<Int>, ranks: Int) -> [Range<Int>] {
+    let bounds = (0...ranks).map { rank in
+      switch rank {
+      case 0: bucket.lowerBound
+      case ranks: bucket.upperBound
+      default: max(bucket.lowerBound, (bucket.lowerBound + bucket.count * rank / ranks) / chunk * chunk)
+      }
+    }
+    return (0..<ranks).map { bounds[$0]..<bounds[$0 + 1] }
   }
 }

@@ -1,8 +1,27 @@
 import Foundation
 @_exported import Tensors
 
+/// Floats that one rank sends and another receives.
+public struct Transfer {
+  /// Which way they go, seen from here.
+  public enum Direction: Sendable {
+    case send
+    case receive
+  }
+
+  let direction: Direction
+  let peer: Int
+  let bytes: UnsafeMutableRawBufferPointer
+
+  /// `count` floats from or to rank `peer`.
+  public init(_ direction: Direction, _ peer: Int, _ values: UnsafeMutablePointer<Float>, _ count: Int) {
+    (self.direction, self.peer) = (direction, peer)
+    bytes = UnsafeMutableRawBufferPointer(start: values, count: count * 4)
+  }
+}
+
 /// The ranks of a job and what they can tell one another. Calls are collective: every rank makes the same ones in the same
-/// order, from one thread.
+/// order, one at a time. They may come from any thread, and `exchange` from one while another waits for it.
 public protocol Communicator: AnyObject {
   /// This process's number, 0 ..< `size`.
   var rank: Int { get }
@@ -17,9 +36,10 @@ public protocol Communicator: AnyObject {
   func barrier() throws
   /// Gives every rank the bytes of `root`.
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws
-  /// Adds up all ranks' values, in place; every rank gets the same bits.
-  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws
-  /// Adds up all ranks' values, in place.
+  /// Sends and receives all of `transfers`, and returns when all are done. What one rank sends to another arrives in the order of
+  /// its transfers. Waiting leaves the processor to others.
+  func exchange(_ transfers: [Transfer]) throws
+  /// Adds up all ranks' values, in place and in any order; every rank gets the same bits.
   func sum(_ values: UnsafeMutableBufferPointer<Double>) throws
   /// The largest of all ranks' values.
   func maximum(_ value: Int) throws -> Int

@@ -46,7 +46,7 @@ final class MPIJob: Communicator {
   private static func describe(_ code: Int32) -> String { text(1024) { dms_mpi_error(code, $0) } }
 
   private func check(_ code: Int32, _ call: String) throws {
-    guard code == 0 else { throw Failure(.run, "\(place)MPI \(call) failed: \(Self.describe(code))") }
+    guard code == 0 else { throw Failure(.run, "MPI \(call) failed: \(Self.describe(code))") }
   }
 
   func barrier() throws { try check(dms_mpi_barrier(), "barrier") }
@@ -55,8 +55,13 @@ final class MPIJob: Communicator {
     try check(dms_mpi_broadcast(bytes.baseAddress, bytes.count, Int32(root)), "broadcast of \(bytes.count) bytes")
   }
 
-  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
-    try check(dms_mpi_sum_floats(values.baseAddress, values.count), "sum of \(values.count) floats")
+  func exchange(_ transfers: [Transfer]) throws {
+    let all = transfers.lazy.filter { !$0.bytes.isEmpty }.map {
+      dms_transfer(
+        bytes: $0.bytes.baseAddress, count: $0.bytes.count, peer: Int32($0.peer), sends: $0.direction == .send ? 1 : 0)
+    }
+    let array = Array(all)
+    try check(dms_mpi_exchange(array, Int32(array.count)), "exchange of \(array.reduce(0) { $0 + $1.count }) bytes")
   }
 
   func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {

@@ -15,20 +15,22 @@ public struct Example: Sendable, Equatable {
   }
 }
 
-/// The order in which patients are trained on: a new permutation every epoch, cut into steps of `batch` pairs, of which each
-/// rank takes its share.
+/// The order in which patients are trained on: a new permutation every epoch, cut into steps of `batch` pairs, and these into
+/// micro-batches, of which each rank takes a contiguous share.
 public struct Sampler: Sendable {
   /// Places of the training patients in the data set.
   public let patients: [Int]
   /// Pairs of a step, over all ranks.
   public let batch: Int
+  /// Pairs of a micro-batch; a step's last one may be shorter.
+  public let microBatch: Int
   /// Whether the last, short step of an epoch is left out.
   public let dropLast: Bool
   private let random: CounterRandom
 
   /// A sampler; the order of an epoch is a function of `seed` and the epoch alone.
-  public init(patients: [Int], batch: Int, seed: UInt64, dropLast: Bool = false) {
-    (self.patients, self.batch, self.dropLast) = (patients, batch, dropLast)
+  public init(patients: [Int], batch: Int, microBatch: Int, seed: UInt64, dropLast: Bool = false) {
+    (self.patients, self.batch, self.microBatch, self.dropLast) = (patients, batch, microBatch, dropLast)
     random = CounterRandom(seed: seed)
   }
 
@@ -44,9 +46,17 @@ public struct Sampler: Sendable {
   /// The positions of step `step` of an epoch.
   public func positions(step: Int) -> Range<Int> { step * batch..<min(patients.count, (step + 1) * batch) }
 
-  /// The part of `positions` that rank `rank` of `ranks` takes.
-  public static func share(_ positions: Range<Int>, rank: Int, ranks: Int) -> Range<Int> {
-    let count = positions.count
-    return positions.lowerBound + count * rank / ranks..<positions.lowerBound + count * (rank + 1) / ranks
+  /// The positions of each micro-batch of step `step` of an epoch.
+  public func microBatches(step: Int) -> [Range<Int>] {
+    let positions = positions(step: step)
+    return stride(from: positions.lowerBound, to: positions.upperBound, by: microBatch).map {
+      $0..<min($0 + microBatch, positions.upperBound)
+    }
+  }
+
+  /// Which of `count` micro-batches each of `ranks` ranks takes, in the order of ranks; with more ranks than micro-batches some
+  /// take none.
+  public static func shares(_ count: Int, ranks: Int) -> [Range<Int>] {
+    (0..<ranks).map { count * $0 / ranks..<count * ($0 + 1) / ranks }
   }
 }

@@ -53,6 +53,10 @@ public final class Program: TeamWork, @unchecked Sendable {
   private var current: Range<Int>
   /// Where runs note when each step begins and ends; nil: nowhere.
   public var recording: Recording?
+  /// Called by thread 0 when a step is done, with its index.
+  public var completed: ((Int) -> Void)?
+  /// The index of the step that makes each gradient final, by the variable's index.
+  public let gradientSteps: [Int: Int]
   private let team: ThreadTeam
 
   /// Compiles `graph` for `team`.
@@ -67,6 +71,7 @@ public final class Program: TeamWork, @unchecked Sendable {
     self.variables = variables
     self.team = team
     var gradientOf: [Int: UnsafeMutableRawPointer] = [:]
+    var variableOf: [Int: Int] = [:]
     for (variable, gradient) in gradients {
       guard let index = variables.index(variable.name), let target = variables.gradient(index)?.baseAddress else {
         throw Failure(.run, "no place for the gradient of \(variable.name)")
@@ -74,6 +79,7 @@ public final class Program: TeamWork, @unchecked Sendable {
       precondition(gradientOf[gradient.id] == nil, "\(variable.name) shares its gradient with another variable")
       precondition(gradient.type == variable.type, "\(variable.name): the gradient is \(gradient.type)")
       gradientOf[gradient.id] = UnsafeMutableRawPointer(target)
+      variableOf[gradient.id] = index
     }
     let schedule = Schedule(
       graph, kept: outputs.values.map(\.id).sorted(), external: Set(gradientOf.keys), folding: folding)
@@ -163,6 +169,14 @@ public final class Program: TeamWork, @unchecked Sendable {
           cost: cost, phases: phases))
     }
     self.steps = steps
+    var gradientSteps: [Int: Int] = [:]
+    for (step, members) in schedule.steps.enumerated() {
+      for output in members.flatMap({ graph.nodes[$0.node].outputs }) {
+        guard let index = variableOf[output] else { continue }
+        gradientSteps[index] = step
+      }
+    }
+    self.gradientSteps = gradientSteps
     current = schedule.preparing.upperBound..<end
     scratchStride = Storage.aligned(workspaces.map(\.scratch).max() ?? 0)
     scratch = try Storage(byteCount: scratchStride * team.count)
@@ -204,6 +218,7 @@ public final class Program: TeamWork, @unchecked Sendable {
     for step in current {
       recording?.begin(thread, step)
       for phase in steps[step].phases { team.share(phase.chunks, thread) { phase.body($0, scratch) } }
+      if thread == 0 { completed?(step) }
       recording?.end(thread, step)
     }
   }

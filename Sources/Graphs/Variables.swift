@@ -2,8 +2,8 @@ import Tensors
 
 /// The memory of a model's variables and of their gradients: what outlives runs and what every program of a rank shares.
 ///
-/// Parameters lie one behind another, so do gradients, so the optimizer and the all-reduce see flat arrays; each tensor
-/// starts on a cache line and the padding between is zero.
+/// Parameters lie one behind another and gradients likewise, at the same places, so that the optimizer and the all-reduce see flat
+/// arrays; each tensor starts on a cache line and the padding between is zero.
 public final class Variables: @unchecked Sendable {
   // Unchecked: programs and the trainer take turns; the memory itself never moves.
 
@@ -15,9 +15,12 @@ public final class Variables: @unchecked Sendable {
   private let offsets: [Int]
   private let storage: Storage
   private let gradientStorage: Storage
-  private let gradientOffsets: [Int]
+  /// Indices into `list` of the parameters that have a gradient, in the order in which those become final.
+  private let withGradient: [Int]
   /// Floats from the first to the last gradient, padding included.
   public let gradientCount: Int
+  /// Floats from the first to the last parameter, padding included.
+  public let parameterCount: Int
 
   /// Places `list`; `gradientOrder` names the parameters in the order in which their gradients become final, and leaves
   /// gradients out where it is empty.
@@ -25,24 +28,24 @@ public final class Variables: @unchecked Sendable {
     self.list = list
     byName = Dictionary(uniqueKeysWithValues: list.enumerated().map { ($0.element.name, $0.offset) })
     parameters = list.indices.filter { list[$0].isParameter }
-    var offset = 0
+    let byName = byName
+    withGradient = gradientOrder.compactMap { byName[$0] }
+    let isPlaced = Set(withGradient)
     var offsets = [Int](repeating: 0, count: list.count)
-    for index in parameters + list.indices.filter({ !list[$0].isParameter }) {
-      offsets[index] = offset
-      offset += Storage.aligned(list[index].type.byteCount)
+    var end = 0
+    func place(_ indices: [Int]) -> Int {
+      for index in indices {
+        offsets[index] = end
+        end += Storage.aligned(list[index].type.byteCount)
+      }
+      return end
     }
+    let gradientBytes = place(withGradient)
+    parameterCount = place(parameters.filter { !isPlaced.contains($0) }) / 4
+    storage = try Storage(byteCount: place(list.indices.filter { !list[$0].isParameter }))
     self.offsets = offsets
-    storage = try Storage(byteCount: offset)
-    var gradientOffsets = [Int](repeating: -1, count: list.count)
-    offset = 0
-    for name in gradientOrder {
-      guard let index = byName[name] else { continue }
-      gradientOffsets[index] = offset
-      offset += Storage.aligned(list[index].type.byteCount)
-    }
-    self.gradientOffsets = gradientOffsets
-    gradientCount = offset / 4
-    gradientStorage = try Storage(byteCount: offset)
+    gradientCount = gradientBytes / 4
+    gradientStorage = try Storage(byteCount: gradientBytes)
   }
 
   /// The index of the variable `name`.
@@ -59,9 +62,9 @@ public final class Variables: @unchecked Sendable {
 
   /// The gradient of parameter `index`; nil where none reaches it.
   public func gradient(_ index: Int) -> UnsafeMutableBufferPointer<Float>? {
-    guard gradientOffsets[index] >= 0 else { return nil }
+    guard list[index].isParameter, offsets[index] < gradientCount * 4 else { return nil }
     return UnsafeMutableBufferPointer(
-      start: (gradientStorage.base + gradientOffsets[index]).assumingMemoryBound(to: Float.self),
+      start: (gradientStorage.base + offsets[index]).assumingMemoryBound(to: Float.self),
       count: list[index].type.shape.count)
   }
 
@@ -70,16 +73,32 @@ public final class Variables: @unchecked Sendable {
     UnsafeMutableBufferPointer(rebasing: gradientStorage.floats[0..<gradientCount])
   }
 
-  /// For each gradient in order: the variable and its elements within `gradients`.
-  public var gradientRanges: [(index: Int, range: Range<Int>)] {
-    list.indices.filter { gradientOffsets[$0] >= 0 }
-      .map { ($0, gradientOffsets[$0] / 4..<gradientOffsets[$0] / 4 + list[$0].type.shape.count) }
-      .sorted { $0.1.lowerBound < $1.1.lowerBound }
+  /// The parameters, at the places of their gradients.
+  public var weights: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(rebasing: storage.floats[0..<parameterCount])
   }
+
+  /// The elements of parameter `index` within `weights`, and of its gradient within `gradients`.
+  public func range(_ index: Int) -> Range<Int> {
+    offsets[index] / 4..<offsets[index] / 4 + list[index].type.shape.count
+  }
+
+  /// The bytes of variable `index` within `bytes`.
+  public func byteRange(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index] + list[index].type.byteCount }
+
+  /// For each gradient in order: the variable and its elements within `gradients`.
+  public var gradientRanges: [(index: Int, range: Range<Int>)] { withGradient.map { ($0, range($0)) } }
 
   /// All bytes of parameters and states.
   public var bytes: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: storage.base, count: storage.byteCount)
+  }
+
+  /// A copy of all variables, laid out as they are.
+  public func copy() throws -> Storage {
+    let copy = try Storage(byteCount: storage.byteCount)
+    copy.base.copyMemory(from: storage.base, byteCount: storage.byteCount)
+    return copy
   }
 
   /// Sets every variable to its start: a function of the seed and the variable's name alone.

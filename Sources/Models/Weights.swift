@@ -43,19 +43,22 @@ extension Variables {
     return LoadReport(missing: missing, unused: file.names.filter { $0.hasPrefix(from) && !used.contains($0) })
   }
 
-  /// The variables as a safetensors file holds them; `values` may stand in for parameters' own (an average, a moment).
+  /// The variables as a safetensors file holds them. Parameters lie in `parameters` and states in `states`, each laid out like the
+  /// variables themselves: a copy of them, an average, a moment.
   public func items(
-    parametersOnly: Bool = false, prefix: String = "", values: ((Int) -> UnsafeMutableBufferPointer<Float>?)? = nil
+    parametersOnly: Bool = false, prefix: String = "", parameters: Storage, states: Storage
   ) -> [Safetensors.Item] {
-    let indices = parametersOnly ? parameters : Array(list.indices)
+    let indices = parametersOnly ? self.parameters : Array(list.indices)
     return indices.map { index in
       let variable = list[index]
+      let memory = variable.isParameter ? parameters : states
       return Safetensors.Item(prefix + variable.name, TensorType(variable.fileShape, variable.type.element)) {
-        if variable.type.element != .float32 {
-          return Data(bytes: self.address(index), count: variable.type.byteCount)
+        let range = self.byteRange(index)
+        guard variable.type.element == .float32 else {
+          return Data(bytes: memory.base + range.lowerBound, count: range.count)
         }
-        let tensor = Self.outward(variable, values?(index) ?? self.values(index))
-        return tensor.values.withUnsafeBytes { Data($0) }
+        let values = UnsafeMutableBufferPointer(rebasing: memory.floats[range.lowerBound / 4..<range.upperBound / 4])
+        return Self.outward(variable, values).values.withUnsafeBytes { Data($0) }
       }
     }
   }

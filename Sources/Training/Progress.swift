@@ -73,19 +73,3 @@ public final class Progress {
     return hours > 0 ? String(format: "%d:%02d:%02d", hours, minutes, rest) : String(format: "%d:%02d", minutes, rest)
   }
 }
-
-/// Time by share of a step.
-struct Stopwatch {
-  private(set) var laps: [String: Double] = [:]
-  private var last = DispatchTime.now()
-
-  /// Seconds since the start.
-  var total: Double { laps.values.reduce(0, +) }
-
-  /// Adds the time since the last lap to `share`.
-  mutating func lap(_ share: String) {
-    let now = DispatchTime.now()
-    laps[share, default: 0] += Double(now.uptimeNanoseconds - last.uptimeNanoseconds) / 1e9
-    last = now
-  }
-}

@@ -45,7 +45,9 @@ package struct RunStart {
       return options
     }
     (dataset, split) = try Self.data(options, plan.state, communicator, progress)
-    sampler = Sampler(patients: split.training, batch: options.batch, seed: options.seed, dropLast: options.dropLast)
+    sampler = Sampler(
+      patients: split.training, batch: options.batch, microBatch: options.microBatch, seed: options.seed,
+      dropLast: options.dropLast)
     let (options, dataset, split, sampler) = (options, dataset, split, sampler)
     state = try communicator.together {
       try Self.requireSteps(sampler, ranks: communicator.size)
@@ -61,6 +63,7 @@ package struct RunStart {
     isResumed = plan.state != nil
     if let line = try communicator.warningLine(dataset) { progress.say(line) }
     plan.changes.forEach(progress.say)
+    if let line = Self.idleLine(sampler, ranks: communicator.size) { progress.say(line) }
     progress.say(place(resumes: resumes))
   }
 
@@ -145,6 +148,14 @@ package struct RunStart {
     guard sampler.stepsPerEpoch > 0 else {
       throw Failure(.usage, "--drop-last leaves no step: \(sampler.patients.count) pairs, --batch \(sampler.batch)")
     }
+  }
+
+  /// For people, where some ranks have nothing to do.
+  private static func idleLine(_ sampler: Sampler, ranks: Int) -> String? {
+    let (microBatches, microBatch) = (sampler.microBatches(step: 0).count, sampler.microBatch)
+    guard microBatches < ranks else { return nil }
+    return "\(ranks - microBatches) of \(ranks) ranks have nothing to do: a step has \(microBatches) micro-batches of "
+      + "\(microBatch) pairs; a smaller --micro-batch or a larger --batch gives them work"
   }
 
   /// Opens the run's folder on rank 0 and writes what the run is; the others get nil. A failed start leaves no folder.

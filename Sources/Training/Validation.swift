@@ -15,8 +15,9 @@ struct Validation {
   }
 
   /// Evaluates the epoch that `state` has just ended. The best evaluation's files and link are written first and the line in
-  /// `metrics.jsonl` last: a run that is killed in between does it again and ends the same.
-  func evaluate(_ state: inout State, _ run: RunDirectory?) throws {
+  /// `metrics.jsonl` last: a run that is killed in between does it again and ends the same. `finishCheckpoint` returns once the
+  /// epoch's checkpoint is there, which the best evaluation's link needs.
+  func evaluate(_ state: inout State, _ run: RunDirectory?, finishCheckpoint: () throws -> Void) throws {
     guard !patients.isEmpty else {
       state.finishEvaluation(kappa: nil)
       return
@@ -29,6 +30,7 @@ struct Validation {
       ? try optimizer.withAverage {
         try predictor.probabilities(dataset, patients, with: source + "/ema.safetensors")
       } : nil
+    try finishCheckpoint()
     let reports = [averaged, raw].compactMap { values in
       values.map {
         Report(patients.map { dataset.patients[$0] }, labels: dataset.labels, probabilities: $0, seed: options.seed)

@@ -96,5 +96,7 @@ final class Place {
 
 /// Options of a network that trains in a moment.
 let tiny = [
-  "--depth", "18", "--stem", "8", "--width", "32", "--embedding", "16", "--size", "64", "--batch", "4", "--warmup", "4",
+  "--depth", "18", "--stem", "8", "--width", "32", "--embedding", "16", "--size", "64", "--batch", "4", "--micro-batch",
+  "1",
+  "--warmup", "4",
 ]

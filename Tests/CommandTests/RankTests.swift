@@ -81,25 +81,26 @@ struct RankTests {
     #expect(!place.exists("evaluation"))
   }
 
-  /// A step may have fewer pairs than ranks, and a rank fewer pairs than parts.
-  @Test(arguments: [(2, 4, 1), (4, 6, 1), (2, 8, 4), (3, 7, 3)])
-  func aRankMayHaveNothingToDo(_ ranks: Int, _ batch: Int, _ parts: Int) throws {
+  /// A step may have fewer pairs, or fewer micro-batches, than ranks.
+  @Test(arguments: [(2, 4, 1), (4, 6, 1), (2, 8, 4), (3, 7, 3), (3, 7, 7)])
+  func aRankMayHaveNothingToDo(_ ranks: Int, _ batch: Int, _ microBatch: Int) throws {
     let place = try Place()
     let data = try place.data(patients: 13)
     let shape = [
-      "--batch", "\(batch)", "--accumulate", "\(parts)", "--validation", "0", "--epochs", "2", "--ema", "0.9",
+      "--batch", "\(batch)", "--micro-batch", "\(microBatch)", "--validation", "0", "--epochs", "2", "--ema", "0.9",
     ]
     let done = try Command.run(
       ["train", "--data", data, "--output", "\(place.path)/run"] + tiny + shape + ["--checkpoint-every", "1"],
       ranks: ranks)
     #expect(done.code == 0, "\(done.errors)")
     #expect(place.steps("run") == 2 * ((13 + batch - 1) / batch))
+    #expect(done.errors.contains("ranks have nothing to do") == (batch <= microBatch * (ranks - 1)))
   }
 
   @Test func unequalPartsWithoutTheLastStep() throws {
     let place = try Place()
     let data = try place.data(patients: 13)
-    let shape = ["--batch", "5", "--accumulate", "3", "--drop-last", "--validation", "0", "--epochs", "2"]
+    let shape = ["--batch", "5", "--micro-batch", "2", "--drop-last", "--validation", "0", "--epochs", "2"]
     let done = try Command.run(["train", "--data", data, "--output", "\(place.path)/run"] + tiny + shape, ranks: 2)
     #expect(done.code == 0, "\(done.errors)")
   }

@@ -44,7 +44,7 @@ struct ResumeTests {
     for (name, value, was) in [
       ("batch", "8", "4"), ("seed", "5", "0"), ("validation", "0.4", "0.2"), ("optimizer", "sgd", "adamw"),
       ("ema", "0.9", "0.0"), ("without", "osim", "none"), ("size", "96", "64"), ("stem", "16", "8"),
-      ("learning-rate", "0.5", "0.0003"), ("accumulate", "2", "1"), ("dropout", "0.1", "0.2"), ("depth", "34", "18"),
+      ("learning-rate", "0.5", "0.0003"), ("micro-batch", "2", "1"), ("dropout", "0.1", "0.2"), ("depth", "34", "18"),
       ("split", "/nowhere.csv", "none"), ("pretrained", "/nowhere", "none"), ("flip", "0", "0.5"),
       ("bins", "1", "1 2 3 6"),
     ] {

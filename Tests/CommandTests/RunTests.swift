@@ -51,25 +51,6 @@ struct RunTests {
     #expect((answer?["probabilities"] as? [String: Double])?.count == 8)
   }
 
-  /// Two ranks and one take the same steps but for rounding: batch statistics are a rank's own, so only the first loss compares.
-  @Test func gradientsOfRanksAddUp() throws {
-    let place = try Place()
-    let data = try place.data()
-    var losses: [Double] = []
-    for ranks in [1, 2, 3] {
-      let run = "run-\(ranks)"
-      let done = try Command.run(
-        ["train", "--data", data, "--output", "\(place.path)/\(run)", "--epochs", "1"] + tiny + ["--batch", "5"],
-        ranks: ranks)
-      #expect(done.code == 0, "\(done.errors)")
-      let first =
-        try JSONSerialization.jsonObject(with: Data(place.text("\(run)/metrics.jsonl").split(separator: "\n")[0].utf8))
-        as? [String: Any]
-      losses.append(try #require(first?["loss"] as? Double))
-    }
-    #expect(losses.allSatisfy { abs($0 - losses[0]) < 0.2 })
-  }
-
   /// Killed in the middle, resumed, and in the end the same weights to the last bit.
   @Test(arguments: isLong ? [2, 5, 6, 9, 10, 11, 14, 15, 17] : [6, 10])
   func aKilledRunResumesToTheSameWeights(_ step: Int) throws {

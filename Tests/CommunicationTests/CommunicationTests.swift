@@ -35,6 +35,12 @@ struct CommunicatorTests {
     #expect(try ranks(nil, "size").output == "1\n")
   }
 
+  @Test(arguments: [1, 2, 3, 5])
+  func threadsConform(_ count: Int) throws {
+    let result = try ranks(nil, "threads", "\(count)")
+    #expect(result.output == "conforms\n" && result.code == 0)
+  }
+
   @Test(.enabled(if: hasLauncher, "mpirun is not installed"), arguments: [1, 2, 3, 5])
   func mpiConforms(_ count: Int) throws {
     let result = try ranks(count)

@@ -4,14 +4,16 @@ import Testing
 
 struct SamplerTests {
   @Test func everyPatientComesOnceAnEpochOnAnyNumberOfRanks() {
-    let sampler = Sampler(patients: Array(100..<123), batch: 5, seed: 3)
+    let sampler = Sampler(patients: Array(100..<123), batch: 5, microBatch: 2, seed: 3)
     for ranks in [1, 2, 3, 7] {
       for epoch in 0..<2 {
         let order = sampler.order(epoch: epoch)
         var seen: [Int] = []
         for step in 0..<sampler.stepsPerEpoch {
-          for rank in 0..<ranks {
-            seen += Sampler.share(sampler.positions(step: step), rank: rank, ranks: ranks).map { order[$0] }
+          let microBatches = sampler.microBatches(step: step)
+          #expect(microBatches.dropLast().allSatisfy { $0.count == 2 })
+          for share in Sampler.shares(microBatches.count, ranks: ranks) {
+            seen += microBatches[share].flatMap { $0.map { order[$0] } }
           }
         }
         #expect(seen == order && Set(seen) == Set(100..<123))
@@ -20,7 +22,7 @@ struct SamplerTests {
     #expect(sampler.order(epoch: 0) != sampler.order(epoch: 1))
     #expect(
       sampler.stepsPerEpoch == 5
-        && Sampler(patients: Array(0..<23), batch: 5, seed: 0, dropLast: true).stepsPerEpoch == 4)
+        && Sampler(patients: Array(0..<23), batch: 5, microBatch: 2, seed: 0, dropLast: true).stepsPerEpoch == 4)
     #expect(sampler.positions(step: 4).count == 3)
   }
 }

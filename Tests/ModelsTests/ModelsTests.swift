@@ -215,7 +215,8 @@ struct WeightsTests {
     let path = NSTemporaryDirectory() + "dmsnet-\(UUID().uuidString).safetensors"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let first = try Replica(small(), height: 64, width: 64, threads: 1, seed: 1)
-    try Safetensors.write(first.variables.items(), to: path)
+    let copy = try first.variables.copy()
+    try Safetensors.write(first.variables.items(parameters: copy, states: copy), to: path)
     let second = try Replica(small(), height: 64, width: 64, threads: 1, seed: 2)
     let report = try second.variables.load(Safetensors(path: path))
     #expect(report.missing.isEmpty && report.unused.isEmpty)

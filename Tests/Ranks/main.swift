@@ -9,10 +9,7 @@ func conform(_ communicator: any Communicator) throws {
     try communicator.agree(on: holds ? nil : Failure(.run, what))
   }
   for count in [0, 1, 7, 100_003] {
-    var floats = (0..<count).map { Float($0 % 13 + rank) }
-    try floats.withUnsafeMutableBufferPointer { try communicator.sum($0) }
-    let expected = (0..<count).map { Float($0 % 13 * size + size * (size - 1) / 2) }
-    try require(floats == expected, "sum of \(count) floats")
+    try exchange(communicator, count, require)
     var doubles = [Double](repeating: Double(rank + 1), count: count)
     try doubles.withUnsafeMutableBufferPointer { try communicator.sum($0) }
     try require(doubles.allSatisfy { $0 == Double(size * (size + 1) / 2) }, "sum of \(count) doubles")
@@ -55,12 +52,41 @@ func conform(_ communicator: any Communicator) throws {
   }
 }
 
+/// Every rank sends every other two arrays of `count` floats, which arrive in order.
+func exchange(_ communicator: any Communicator, _ count: Int, _ require: (Bool, String) throws -> Void) throws {
+  let (rank, size) = (communicator.rank, communicator.size)
+  func value(_ from: Int, _ to: Int, _ number: Int) -> Float { Float(100 * from + 10 * to + number) }
+  let others = (0..<size).filter { $0 != rank }
+  let memory = UnsafeMutablePointer<Float>.allocate(capacity: 4 * size * count + 1)
+  defer { memory.deallocate() }
+  func place(_ other: Int, _ number: Int) -> UnsafeMutablePointer<Float> { memory + (4 * other + number) * count }
+  var transfers: [Transfer] = []
+  for other in others {
+    for number in 0..<2 {
+      place(other, number).update(repeating: value(rank, other, number), count: count)
+      transfers.append(Transfer(.send, other, place(other, number), count))
+      transfers.append(Transfer(.receive, other, place(other, 2 + number), count))
+    }
+  }
+  try communicator.exchange(transfers)
+  let isRight = others.allSatisfy { other in
+    (0..<2).allSatisfy { number in
+      (0..<count).allSatisfy { place(other, 2 + number)[$0] == value(other, rank, number) }
+    }
+  }
+  try require(isRight, "exchange of \(count) floats")
+}
+
 let communicator = try MPI.open()
 do {
   switch CommandLine.arguments.dropFirst().first {
   case "abort":
     if communicator.rank == communicator.size - 1 { communicator.abort(65) }
     while true { sleep(1) }
+  case "threads":
+    let ranks = ThreadRanks.run(Int(CommandLine.arguments[2]) ?? 1) { try conform($0) }
+    for result in ranks { try result.get() }
+    print("conforms")
   case "size": if communicator.rank == 0 { print(communicator.size) }
   default:
     try conform(communicator)

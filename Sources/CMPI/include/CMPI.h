@@ -2,7 +2,16 @@
 #ifndef CMPI_H
 #define CMPI_H
 
-/// Initialises MPI for calls from one thread; errors are returned, not fatal.
+/// Bytes that go to or come from another rank.
+typedef struct {
+  void *bytes;
+  long count;
+  int peer;
+  /// 1 where they go, 0 where they come.
+  int sends;
+} dms_transfer;
+
+/// Initialises MPI for calls from one thread at a time; errors are returned, not fatal.
 int dms_mpi_start(void);
 /// Ends MPI.
 int dms_mpi_stop(void);
@@ -16,7 +25,8 @@ int dms_mpi_library(char *text);
 void dms_mpi_error(int code, char *text);
 int dms_mpi_barrier(void);
 int dms_mpi_broadcast(void *bytes, long count, int root);
-int dms_mpi_sum_floats(float *values, long count);
+/// Sends and receives all of `all`, sleeping while nothing happens.
+int dms_mpi_exchange(const dms_transfer *all, int count);
 int dms_mpi_sum_doubles(double *values, long count);
 int dms_mpi_maximum(long long *values, int count);
 /// Every rank's `count` bytes one behind another in `all`.

@@ -72,9 +72,15 @@ package struct OptionTable: Sendable {
   package let batch = TrainOption(
     "batch", "Pairs of a step, over all ranks.",
     16, .range(1...65536))
-  package let accumulate = TrainOption(
-    "accumulate", "Parts in which a rank works through its share of a step.",
-    1, .range(1...65536))
+  package let microBatch = TrainOption(
+    "micro-batch", "Pairs of a micro-batch, which goes through the network at once.",
+    4, .range(1...4096))
+  package let bucket = TrainOption(
+    "bucket", "MiB of gradients that travel at once.",
+    25, .range(1...1024), onResume: .mayChange)
+  package let shardOptimizer = TrainOption(
+    "shard-optimizer", "Each rank keeps and updates a slice of the optimizer's state.",
+    false, onResume: .mayChange)
   package let epochs = TrainOption(
     "epochs", "Epochs.",
     10, .range(1...1_000_000), onResume: .mayChange)

@@ -25,7 +25,7 @@ struct BenchmarkStep: ParsableCommand {
       program.run()
       losses.append(program.scalar("loss") ?? 0)
       let start = Recording.now
-      _ = update.gradientNorm(team: replica.team)
+      _ = update.gradientNorm(team: replica.team) { _ in }
       update.apply(.sgd(momentum: 0.9), rate: 0.01, decay: 0, scale: 1, team: replica.team)
       updating = start..<Recording.now
     }

@@ -1,16 +1,13 @@
-import Foundation
-
-/// What batch norm keeps from step to step: running means and variances, and how many batches they have seen.
+/// What batch norm keeps from step to step: running means and variances, and how many steps they have seen.
 ///
-/// Each rank's batches move its own; after every step all ranks take the mean of the moves, weighted by pairs. So replicas hold the
-/// same bits after every step, and a checkpoint has nothing to settle.
+/// Every micro-batch of a step moves them from where they were before the step; the step moves them by the mean of these moves,
+/// weighted by pairs. So they depend neither on who computed which micro-batch nor on the order.
 final class RunningStatistics {
   private let variables: Variables
   private let moments: [Int]
   private let counters: [Int]
   /// The moments before the step, one variable behind the other.
   private var before: [Float]
-  private var moves: [Float]
   private var countsBefore: [Int64]
 
   init(_ variables: Variables) {
@@ -19,9 +16,11 @@ final class RunningStatistics {
     moments = states.filter { variables.list[$0].type.element == .float32 }
     counters = states.filter { variables.list[$0].type.element == .int64 }
     before = Array(repeating: 0, count: moments.reduce(0) { $0 + variables.list[$1].type.shape.count })
-    moves = before
     countsBefore = Array(repeating: 0, count: counters.count)
   }
+
+  /// How many moments there are.
+  var count: Int { before.count }
 
   /// Remembers them as they are, before a step.
   func remember() {
@@ -35,15 +34,14 @@ final class RunningStatistics {
     for (place, index) in counters.enumerated() { countsBefore[place] = counter(index).pointee }
   }
 
-  /// Undoes what the step did to them.
-  func restore() {
+  /// Brings them back to where they were before the step.
+  func rewind() {
     write { self.before[$0] }
     for (place, index) in counters.enumerated() { counter(index).pointee = countsBefore[place] }
   }
 
-  /// Gives every rank the mean of all ranks' moves; `share` is this rank's part of the step's pairs.
-  func average(_ communicator: any Communicator, share: Float) throws {
-    guard communicator.size > 1 else { return }
+  /// How a micro-batch, which has `share` of the step's pairs, has moved them: one value a moment, into `moves`.
+  func takeMoves(share: Float, into moves: UnsafeMutablePointer<Float>) {
     var place = 0
     for index in moments {
       for value in variables.values(index) {
@@ -51,12 +49,13 @@ final class RunningStatistics {
         place += 1
       }
     }
-    try moves.withUnsafeMutableBufferPointer { try communicator.sum($0) }
-    write { self.before[$0] + self.moves[$0] }
-    guard let first = counters.first else { return }
-    // A rank without pairs has counted nothing; the step has had as many batches as the rank with most.
-    let batches = Int64(try communicator.maximum(Int(counter(first).pointee - countsBefore[0])))
-    for (place, index) in counters.enumerated() { counter(index).pointee = countsBefore[place] + batches }
+  }
+
+  /// Moves them by the sum of the micro-batches' moves, and counts the step.
+  func apply(_ moves: UnsafePointer<Float>) {
+    write { self.before[$0] + moves[$0] }
+    // A file may have brought any number.
+    for (place, index) in counters.enumerated() { counter(index).pointee = countsBefore[place] &+ 1 }
   }
 
   private func write(_ moment: (Int) -> Float) {

@@ -1,0 +1,124 @@
+import CKernels
+import Tensors
+
+/// What this rank has of a sum over the micro-batches of a step: the newest one's array, and the sums of earlier subtrees that still
+/// wait for their siblings.
+///
+/// Micro-batches come in order. Each array joins the sums before it as far as the tree allows, so no more arrays are kept than
+/// the tree has levels.
+public final class PartialSums {
+  private typealias Floats = UnsafeMutablePointer<Float>
+
+  /// Where micro-batches' arrays appear, one after the other; what the last one's becomes stays here.
+  public let array: UnsafeMutablePointer<Float>
+  /// Floats of an array.
+  public let count: Int
+  private let pass: ArrayPass
+  private var tree = ReductionTree(leaves: 0)
+  /// The subtrees that wait, in order; number i lies in slot i.
+  private var waiting: [Range<Int>] = []
+  private var slots: [Storage] = []
+  /// The subtree that the last micro-batch completes, and the slots that it joins.
+  private var last: (node: Range<Int>, joins: Range<Int>)?
+  /// Parts that were given up.
+  private var missing: [Range<Int>] = []
+
+  /// Sums of arrays that appear in `array`; `team` adds them up.
+  public init(_ array: UnsafeMutableBufferPointer<Float>, team: ThreadTeam) {
+    // An empty array has no address; nothing is read there.
+    self.array = array.baseAddress ?? UnsafeMutablePointer(bitPattern: Storage.alignment).unsafelyUnwrapped
+    count = array.count
+    pass = ArrayPass(team)
+  }
+
+  /// A new step.
+  public func begin(_ tree: ReductionTree) {
+    self.tree = tree
+    (waiting, last, missing) = ([], nil, [])
+  }
+
+  /// Takes in micro-batch `leaf` from `array`, which is free again.
+  public func add(_ leaf: Int) throws {
+    let (node, joins) = joined(leaf)
+    if joins.isEmpty {
+      if slots.count == waiting.count { slots.append(try Storage(byteCount: max(4, count * 4))) }
+      pass.copy(array, to: slot(joins.lowerBound), count)
+    } else {
+      for index in joins.dropFirst().reversed() { pass.add(slot(index), to: array, count) }
+      pass.add(array, to: slot(joins.lowerBound), count)
+    }
+    waiting[joins] = [node]
+  }
+
+  /// Says that the array of micro-batch `leaf`, this rank's last of the step, is about to appear in `array` and stays there.
+  public func expectLast(_ leaf: Int) {
+    let (node, joins) = joined(leaf)
+    last = (node, joins)
+  }
+
+  /// Adds to `range` of the last micro-batch's array the sums that it joins, on the calling thread.
+  public func joinLast(_ range: Range<Int>) {
+    for index in (last?.joins ?? 0..<0).reversed() {
+      dms_add(array + range.lowerBound, slot(index) + range.lowerBound, range.count)
+    }
+  }
+
+  /// Adds to the last micro-batch's array the sums that it joins, by the team.
+  public func joinLast() { for index in (last?.joins ?? 0..<0).reversed() { pass.add(slot(index), to: array, count) } }
+
+  /// Stands in for the parts `nodes`, which this rank could not compute, with whatever is there: so that the other ranks' exchanges
+  /// end, and they hear why.
+  public func giveUp(_ nodes: [Range<Int>]) { (waiting, last, missing) = ([], nil, nodes) }
+
+  /// Once the last array is joined, this rank's parts of the tree, in order, each from its element `first` on.
+  public func parts(from first: Int) -> [PartialSum] {
+    if !missing.isEmpty { return missing.map { PartialSum($0, array + first) } }
+    let kept = last?.joins.lowerBound ?? waiting.count
+    let earlier = waiting[..<kept].enumerated().map { PartialSum($0.element, slot($0.offset) + first) }
+    return earlier + (last.map { [PartialSum($0.node, array + first)] } ?? [])
+  }
+
+  /// The subtree that `leaf` completes, and the waiting ones that it joins.
+  private func joined(_ leaf: Int) -> (node: Range<Int>, joins: Range<Int>) {
+    var (node, first) = (leaf..<leaf + 1, waiting.count)
+    while first > 0, let parent = tree.parent(ofRight: node), parent.lowerBound == waiting[first - 1].lowerBound,
+      waiting[first - 1].upperBound == node.lowerBound
+    {
+      (node, first) = (parent, first - 1)
+    }
+    return (node, first..<waiting.count)
+  }
+
+  private func slot(_ index: Int) -> Floats { slots[index].base.assumingMemoryBound(to: Float.self) }
+}
+
+/// Additions and copies of long arrays, shared out among a team.
+private final class ArrayPass: TeamWork, @unchecked Sendable {
+  // Unchecked: threads work on disjoint parts; the operands change between runs only.
+
+  private static let grain = 65_536
+  private let team: ThreadTeam
+  private var body: (Range<Int>) -> Void = { _ in }
+  private var count = 0
+
+  init(_ team: ThreadTeam) { self.team = team }
+
+  func add(_ source: UnsafeMutablePointer<Float>, to target: UnsafeMutablePointer<Float>, _ count: Int) {
+    run(count) { dms_add(target + $0.lowerBound, source + $0.lowerBound, $0.count) }
+  }
+
+  func copy(_ source: UnsafeMutablePointer<Float>, to target: UnsafeMutablePointer<Float>, _ count: Int) {
+    run(count) { (target + $0.lowerBound).update(from: source + $0.lowerBound, count: $0.count) }
+  }
+
+  private func run(_ count: Int, _ body: @escaping (Range<Int>) -> Void) {
+    (self.count, self.body) = (count, body)
+    team.run(self)
+  }
+
+  func run(thread: Int, team: ThreadTeam) {
+    team.share((count + Self.grain - 1) / Self.grain, thread) { chunk in
+      body(chunk * Self.grain..<min(count, (chunk + 1) * Self.grain))
+    }
+  }
+}

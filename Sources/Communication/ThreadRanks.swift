@@ -1,0 +1,135 @@
+import Foundation
+import Tensors
+
+/// Ranks that are threads of this process: what tests run on instead of MPI.
+public final class ThreadRanks: Communicator, @unchecked Sendable {
+  // Unchecked: what ranks share is only touched under the meeting's lock.
+
+  public let rank: Int
+  public let size: Int
+  public let host = "thread"
+  public let library = "threads"
+  private let meeting: Meeting
+
+  private init(_ rank: Int, _ meeting: Meeting) { (self.rank, size, self.meeting) = (rank, meeting.size, meeting) }
+
+  /// Runs `body` on `count` ranks and returns what each returned or threw, in the order of ranks.
+  public static func run<Value: Sendable>(
+    _ count: Int, _ body: @escaping @Sendable (any Communicator) throws -> Value
+  ) -> [Result<Value, any Error>] {
+    let meeting = Meeting(count)
+    let results = Results<Value>(count)
+    let group = DispatchGroup()
+    for rank in 0..<count {
+      group.enter()
+      let thread = Thread {
+        results.set(rank, Result { try body(ThreadRanks(rank, meeting)) })
+        group.leave()
+      }
+      thread.stackSize = 8 << 20
+      thread.start()
+    }
+    group.wait()
+    return results.all
+  }
+
+  public func barrier() { _ = meeting.gather(Data(), rank) }
+
+  public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
+    let all = meeting.gather(rank == root ? Data(bytes) : Data(), rank)
+    if rank != root { all[root].copyBytes(to: bytes) }
+  }
+
+  public func exchange(_ transfers: [Transfer]) {
+    for transfer in transfers where transfer.direction == .send {
+      meeting.post(Data(transfer.bytes), from: rank, to: transfer.peer)
+    }
+    for transfer in transfers where transfer.direction == .receive {
+      meeting.take(from: transfer.peer, to: rank).copyBytes(to: transfer.bytes)
+    }
+  }
+
+  public func sum(_ values: UnsafeMutableBufferPointer<Double>) {
+    let all = meeting.gather(Data(buffer: values), rank)
+    values.update(repeating: 0)
+    for data in all {
+      data.withUnsafeBytes { bytes in
+        for (index, value) in bytes.bindMemory(to: Double.self).enumerated() { values[index] += value }
+      }
+    }
+  }
+
+  public func maximum(_ value: Int) -> Int {
+    allGather(withUnsafeBytes(of: value) { Data($0) })
+      .map { $0.withUnsafeBytes { $0.loadUnaligned(as: Int.self) } }.max() ?? value
+  }
+
+  public func allGather(_ bytes: Data) -> [Data] { meeting.gather(bytes, rank) }
+
+  public func abort(_ code: Int32) -> Never { exit(code) }
+
+  public func close() {}
+}
+
+/// Where the ranks meet: one gathering at a time, and letters from one to another.
+private final class Meeting: @unchecked Sendable {
+  // Unchecked: everything that changes is touched under `condition` only.
+  private struct Way: Hashable { let sender, receiver: Int }
+
+  let size: Int
+  private let condition = NSCondition()
+  private var brought: [Data?]
+  private var gathered: [Data] = []
+  private var generation = 0
+  private var letters: [Way: [Data]] = [:]
+
+  init(_ size: Int) {
+    self.size = size
+    brought = Array(repeating: nil, count: size)
+  }
+
+  /// Every rank's bytes; returns when all have come.
+  func gather(_ bytes: Data, _ rank: Int) -> [Data] {
+    condition.withLock {
+      brought[rank] = bytes
+      let all = brought.compactMap { $0 }
+      if all.count == size {
+        (gathered, brought) = (all, Array(repeating: nil, count: size))
+        generation += 1
+        condition.broadcast()
+        return all
+      }
+      let mine = generation
+      while generation == mine { condition.wait() }
+      return gathered
+    }
+  }
+
+  func post(_ bytes: Data, from sender: Int, to receiver: Int) {
+    condition.withLock {
+      letters[Way(sender: sender, receiver: receiver), default: []].append(bytes)
+      condition.broadcast()
+    }
+  }
+
+  func take(from sender: Int, to receiver: Int) -> Data {
+    let way = Way(sender: sender, receiver: receiver)
+    return condition.withLock {
+      while letters[way]?.isEmpty ?? true { condition.wait() }
+      return letters[way]?.removeFirst() ?? Data()
+    }
+  }
+}
+
+/// What the ranks came to.
+private final class Results<Value: Sendable>: @unchecked Sendable {
+  // Unchecked: touched under `lock` only.
+  private let lock = NSLock()
+  private var values: [Result<Value, any Error>?]
+
+  init(_ count: Int) { values = Array(repeating: nil, count: count) }
+
+  func set(_ rank: Int, _ value: Result<Value, any Error>) { lock.withLock { values[rank] = value } }
+
+  var all: [Result<Value, any Error>] { lock.withLock { values.compactMap { $0 } } }
+}

@@ -1,0 +1,130 @@
+import Foundation
+
+/// Sums a step's gradients over its micro-batches, on this rank and over all, in the order of the tree. Buckets travel on a thread
+/// of their own while the backward pass of this rank's last micro-batch goes on.
+final class GradientReducer {
+  /// The ranges of the gradient array that travel at once.
+  let buckets: [Range<Int>]
+  /// The ranges of the array that this rank reduces, in order.
+  let slices: [Range<Int>]
+
+  private let variables: Variables
+  private let sums: PartialSums
+  private let reduction: TreeReduction
+  /// Job i < number of buckets reduces bucket i, and the jobs after these gather the weights of each bucket. None for one rank.
+  private let jobs: BackgroundJobs?
+  private let tensors: [(index: Int, range: Range<Int>)]
+  private var isJoined = false
+
+  /// - Parameters:
+  ///   - bucketBytes: what a bucket holds at most, where tensors allow it.
+  ///   - isSharded: each rank needs the sums of its slices only, and `gatherWeights` is called once these have moved its weights.
+  init(
+    _ variables: Variables, _ communicator: any Communicator, team: ThreadTeam, bucketBytes: Int, isSharded: Bool
+  ) throws {
+    self.variables = variables
+    tensors = variables.gradientRanges
+    let buckets = Buckets(
+      count: variables.gradientCount, tensors: tensors.map(\.range), capacity: bucketBytes
+    ).ranges
+    self.buckets = buckets
+    slices = buckets.map { Buckets.slices($0, ranks: communicator.size)[communicator.rank] }
+    let sums = PartialSums(variables.gradients, team: team)
+    let reduction = try TreeReduction(communicator)
+    (self.sums, self.reduction) = (sums, reduction)
+    guard communicator.size > 1 else {
+      jobs = nil
+      return
+    }
+    let work = Work(
+      buckets: buckets, sums: sums, reduction: reduction, weights: variables.weights, isSharded: isSharded)
+    jobs = BackgroundJobs("all-reduce") { try work.run($0) }
+  }
+
+  deinit { jobs?.stop() }
+
+  /// What the thread works on.
+  private struct Work: @unchecked Sendable {
+    // Unchecked: the thread works on a bucket when it is released, and nobody else until it is done.
+    let buckets: [Range<Int>]
+    let sums: PartialSums
+    let reduction: TreeReduction
+    let weights: UnsafeMutableBufferPointer<Float>
+    let isSharded: Bool
+
+    func run(_ job: Int) throws {
+      if job < buckets.count {
+        sums.joinLast(buckets[job])
+        try reduction.reduceScatter(buckets[job], sums)
+        if !isSharded { try reduction.allGather(buckets[job], sums.array) }
+      } else if let weights = weights.baseAddress {
+        try reduction.allGather(buckets[job - buckets.count], weights)
+      }
+    }
+  }
+
+  /// A new step.
+  func begin(_ plan: StepPlan) {
+    isJoined = false
+    sums.begin(plan.tree)
+    reduction.begin(plan.tree, shares: plan.shares)
+    jobs?.restart()
+    // A rank without micro-batches has nothing to wait for.
+    if reduction.parts.isEmpty { jobs?.release(upTo: buckets.count) }
+  }
+
+  /// Takes in the gradients of micro-batch `leaf`, which is not this rank's last.
+  func add(_ leaf: Int) throws { try sums.add(leaf) }
+
+  /// Says that `program` is about to run this rank's last micro-batch; what is returned is to hear of the program's steps, and
+  /// lets buckets travel.
+  func expectLast(_ leaf: Int, _ program: Program) -> ((Int) -> Void)? {
+    sums.expectLast(leaf)
+    guard let jobs else { return nil }
+    let ready = ready(program)
+    var next = 0
+    return { step in
+      guard next < ready.count, ready[next] <= step else { return }
+      while next < ready.count, ready[next] <= step { next += 1 }
+      jobs.release(upTo: next)
+    }
+  }
+
+  /// The step of `program` after which each bucket is final, and with it all buckets before.
+  private func ready(_ program: Program) -> [Int] {
+    var latest = 0
+    var tensors = tensors[...]
+    return buckets.map { bucket in
+      while let tensor = tensors.first, tensor.range.lowerBound < bucket.upperBound {
+        latest = max(latest, program.gradientSteps[tensor.index] ?? 0)
+        tensors = tensors.dropFirst()
+      }
+      return latest
+    }
+  }
+
+  /// This rank has failed: the others get something in place of its gradients, so that all hear of it.
+  func giveUp() {
+    sums.giveUp(reduction.parts)
+    jobs?.release(upTo: buckets.count)
+  }
+
+  /// Waits until buckets up to number `bucket` are sums over the whole step: everywhere, or where sharded in this rank's slices.
+  func wait(for bucket: Int) throws {
+    if let jobs { return try jobs.wait(for: bucket + 1) }
+    if !isJoined { sums.joinLast() }
+    isJoined = true
+  }
+
+  /// Waits for all buckets.
+  func wait() throws { try wait(for: buckets.count - 1) }
+
+  /// Where sharded: this rank's weights of bucket number `bucket`, and of those before, are to go to the others.
+  func gatherWeights(of bucket: Int) { jobs?.release(upTo: buckets.count + bucket + 1) }
+
+  /// Where sharded: waits until all weights are there.
+  func waitForWeights() throws { try jobs?.wait(for: 2 * buckets.count) }
+
+  /// Seconds that this step's communication took, hidden or not.
+  var busySeconds: Double { jobs?.busySeconds ?? 0 }
+}

@@ -1,0 +1,181 @@
+import Foundation
+
+/// One step of training on this rank: its micro-batches -> gradients -> sums over all ranks -> optimizer. Every rank takes it at
+/// the same time.
+final class GradientStep {
+  /// What a step came to, the same on all ranks but for the times.
+  struct Outcome {
+    let losses: StepLosses
+    /// The norm of the gradients; not a number where a loss or a gradient is not finite.
+    let norm: Double
+    /// Whether the step left no trace, since something was not finite.
+    let isSkipped: Bool
+    /// Whether a rank was asked to stop.
+    let isStopRequested: Bool
+    let times: StepTimes
+  }
+
+  /// The optimizer.
+  let optimizer: Optimizer
+  private let options: Options
+  private let communicator: any Communicator
+  private let runner: StepRunner
+  private let reducer: GradientReducer
+  private let totals: StepTotals
+  private let shards: Shards
+
+  /// Sets steps up; the largest program is compiled here, so that what does not fit into memory is said before a file is written.
+  init(_ options: Options, _ replica: Replica, _ communicator: any Communicator, largest plan: StepPlan) throws {
+    (self.options, self.communicator) = (options, communicator)
+    runner = StepRunner(replica: replica, seed: options.seed)
+    if let first = plan.microBatches.first { _ = try runner.program(pairs: first.count) }
+    reducer = try GradientReducer(
+      replica.variables, communicator, team: replica.team, bucketBytes: options.bucket << 20,
+      isSharded: options.shardOptimizer && communicator.size > 1)
+    totals = try StepTotals(replica.variables, communicator, team: replica.team)
+    shards = Shards(reducer, communicator, isWanted: options.shardOptimizer)
+    optimizer = try Optimizer(options, replica, shards)
+  }
+
+  /// Takes step number `number`, at `rate`, on batches of `loader`, which yields this rank's micro-batches in order. `prelude` runs
+  /// first; where it or anything else fails on any rank, all throw.
+  func take(_ plan: StepPlan, number: Int, rate: Float, _ loader: Loader, prelude: () throws -> Void) throws -> Outcome
+  {
+    var times = StepTimes()
+    reducer.begin(plan)
+    totals.begin(plan)
+    let result = Result {
+      try prelude()
+      return try runMicroBatches(plan, loader, number, &times)
+    }
+    if case .failure = result {
+      reducer.giveUp()
+      totals.giveUp()
+    }
+    let isEager = !optimizer.needsNorm
+    if isEager { optimizer.begin(rate: rate, norm: nil) }
+    for (index, bucket) in reducer.buckets.enumerated() where isEager {
+      try reducer.wait(for: index)
+      times.lap(.exposedCommunication)
+      move(index, bucket)
+      times.lap(.update)
+    }
+    try reducer.wait()
+    // One thread at a time talks to other ranks.
+    if isEager, shards.isSharded { try reducer.waitForWeights() }
+    let losses = try totals.reduce()
+    times.lap(.exposedCommunication)
+    let isStopRequested = try agree(result, &times)
+    let norm = losses.total.isFinite ? try optimizer.gradientNorm() : .nan
+    let isFinite = norm.isFinite
+    if !isFinite, options.onNonfinite == .stop { try failNotFinite(number) }
+    if isFinite, !isEager {
+      optimizer.begin(rate: rate, norm: norm)
+      for (index, bucket) in reducer.buckets.enumerated() { move(index, bucket) }
+    }
+    times.lap(.update)
+    if isFinite, !isEager, shards.isSharded { try reducer.waitForWeights() }
+    times.lap(.exposedCommunication)
+    totals.settle(isSkipped: !isFinite)
+    times.hide(communication: reducer.busySeconds)
+    return Outcome(
+      losses: losses, norm: norm, isSkipped: !isFinite, isStopRequested: isStopRequested, times: times)
+  }
+
+  private func move(_ index: Int, _ bucket: Range<Int>) {
+    optimizer.move(bucket)
+    if shards.isSharded { reducer.gatherWeights(of: index) }
+  }
+
+  /// Forward and backward over this rank's micro-batches.
+  private func runMicroBatches(_ plan: StepPlan, _ loader: Loader, _ number: Int, _ times: inout StepTimes) throws {
+    let pairs = plan.pairs
+    let own = plan.shares[communicator.rank]
+    for leaf in own {
+      guard let batch = try loader.next() else { throw Failure(.run, "the loader ended before the run") }
+      times.lap(.data)
+      let isLast = leaf == own.upperBound - 1
+      let program = try runner.program(pairs: batch.examples.count)
+      totals.prepare()
+      let losses = try runner.run(
+        batch, pairs: pairs, completed: isLast ? reducer.expectLast(leaf, program) : nil)
+      guard losses.total.isFinite || options.onNonfinite == .skip else {
+        throw Failure(.run, "step \(number): the loss is not finite")
+      }
+      if !isLast { try reducer.add(leaf) }
+      try totals.add(leaf, losses, share: Float(batch.examples.count) / Float(pairs), isLast: isLast)
+      times.lap(.compute)
+    }
+  }
+
+  /// What became of every rank's part of the step: an error of any ends the run on all. Returns whether any rank was asked to stop.
+  private func agree(_ result: Result<Void, any Error>, _ times: inout StepTimes) throws -> Bool {
+    var failure: Failure?
+    if case .failure(let error) = result { failure = Failure(error) }
+    let own = [failure == nil ? 0 : 1, Signals.isStopRequested ? 1 : 0, times[.compute]]
+    let all = try communicator.allGather(own.withUnsafeBytes { Data($0) }).map { data in
+      data.withUnsafeBytes { Array($0.bindMemory(to: Double.self)) }
+    }
+    times.imbalance = (all.map { $0[2] }.max() ?? 0) - all.reduce(0) { $0 + $1[2] } / Double(all.count)
+    if all.contains(where: { $0[0] > 0 }) { try communicator.agree(on: failure) }
+    return all.contains { $0[1] > 0 }
+  }
+
+  /// Ends the run, naming the first tensor whose gradient is not finite.
+  private func failNotFinite(_ number: Int) throws {
+    let variables = runner.replica.variables
+    let gradients = variables.gradients
+    let ranges = shards.isSharded ? shards.slices : [gradients.indices]
+    let own = variables.gradientRanges.first { tensor in
+      ranges.contains { range in tensor.range.clamped(to: range).contains { !gradients[$0].isFinite } }
+    }
+    let tensor = own.map { "the gradient of \(variables.list[$0.index].name)" }
+    let failure = Failure(.run, "step \(number): \(tensor ?? "the sum of the gradients' squares") is not finite")
+    if shards.isSharded { try communicator.agree(on: tensor == nil ? nil : failure) }
+    throw Agreed(failure: failure)
+  }
+}
+
+/// Where a step's seconds went.
+struct StepTimes {
+  /// What this rank did, one thing at a time.
+  enum Share: String, CaseIterable {
+    case data
+    case compute
+    case exposedCommunication = "exposed_communication"
+    case update
+  }
+
+  private var laps: [Share: Double] = [:]
+  private var last = DispatchTime.now()
+  /// Communication that went on beside something else.
+  private(set) var hiddenCommunication = 0.0
+  /// How much longer the slowest rank computed than the ranks' mean.
+  var imbalance = 0.0
+
+  /// Seconds of a share.
+  subscript(share: Share) -> Double { laps[share] ?? 0 }
+
+  /// Seconds of the whole step.
+  var total: Double { laps.values.reduce(0, +) }
+
+  /// Adds the time since the last lap to `share`.
+  mutating func lap(_ share: Share) {
+    let now = DispatchTime.now()
+    laps[share, default: 0] += Double(now.uptimeNanoseconds - last.uptimeNanoseconds) / 1e9
+    last = now
+  }
+
+  /// Of the communication's seconds, those that nobody waited for.
+  mutating func hide(communication: Double) {
+    hiddenCommunication = max(0, communication - self[.exposedCommunication])
+  }
+
+  /// For `metrics.jsonl`.
+  var object: [String: Double] {
+    var result = Dictionary(uniqueKeysWithValues: Share.allCases.map { ($0.rawValue, self[$0]) })
+    result["hidden_communication"] = hiddenCommunication
+    result["imbalance"] = imbalance
+    return result
+  }
+}
