@@ -78,6 +78,7 @@ let package = Package(
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Allocations"]),
     .testTarget(name: "FundusTests", dependencies: ["Fundus", "CZip"]),
     .testTarget(name: "CommunicationTests", dependencies: ["Communication", "ranks"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
     .testTarget(
       name: "CommandTests", dependencies: ["Training", .product(name: "Crypto", package: "swift-crypto")]),

@@ -1,5 +1,6 @@
 #include "update.h"
 #include <math.h>
+#include <string.h>
 
 void dms_sgd(float *w, const float *g, float *v, long count, float rate, float momentum, float decay, float scale) {
   for (long i = 0; i < count; i++) {
@@ -34,4 +35,21 @@ double dms_sum_squares(const float *x, long count) {
 
 void dms_add(float *x, const float *y, long count) {
   for (long i = 0; i < count; i++) x[i] += y[i];
+}
+
+void dms_to_bfloat16(unsigned short *target, const float *x, long count) {
+  for (long i = 0; i < count; i++) {
+    unsigned bits;
+    memcpy(&bits, &x[i], 4);
+    // To the nearest, ties to even; what is not a number stays one.
+    const unsigned rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    target[i] = x[i] == x[i] ? rounded : bits >> 16 | 0x40;
+  }
+}
+
+void dms_from_bfloat16(float *target, const unsigned short *x, long count) {
+  for (long i = 0; i < count; i++) {
+    const unsigned bits = (unsigned)x[i] << 16;
+    memcpy(&target[i], &bits, 4);
+  }
 }

@@ -1,18 +1,33 @@
+#define _GNU_SOURCE
 #include "CMPI.h"
 #include <mpi.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 /// MPI counts are ints; longer arrays go in pieces of this many elements.
 enum { PIECE = 1 << 28 };
 
-/// The longest and the shortest pause between two looks at unfinished transfers, in nanoseconds.
-enum { LONGEST_PAUSE = 200000, SHORTEST_PAUSE = 5000 };
+enum {
+  /// Transfers go in messages of at most so many bytes, so that one that is done shows that things move.
+  MESSAGE = 1 << 20,
+  /// So many looks without anything done before the processor is left to others.
+  LOOKS = 200,
+  /// The shortest and the longest pause between looks, in nanoseconds.
+  SHORTEST_PAUSE = 20000,
+  LONGEST_PAUSE = 200000,
+};
 
 /// Where transfers travel, apart from the collectives.
 static MPI_Comm transfers;
 
 int dms_mpi_start(void) {
+  // Where containers forbid to read another process's memory, Open MPI's fast way of copying messages fails.
+  char byte = 0, copy;
+  struct iovec to = {&copy, 1}, from = {&byte, 1};
+  if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != 1) setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
   int provided;
   int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
   if (!code) code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
@@ -54,42 +69,60 @@ int dms_mpi_broadcast(void *bytes, long count, int root) {
   return code;
 }
 
+/// Waits for all requests. MPI's own waiting takes a whole core, which the step that goes on meanwhile needs: so it sleeps where
+/// nothing has happened for a while.
+static int wait_all(int count, MPI_Request *requests, int *finished) {
+  struct timespec pause = {0, SHORTEST_PAUSE};
+  int left = count, looks = 0;
+  while (left > 0) {
+    int done;
+    const int code = MPI_Testsome(count, requests, &done, finished, MPI_STATUSES_IGNORE);
+    if (code) return code;
+    left -= done;
+    if (done > 0) {
+      looks = 0;
+      pause.tv_nsec = SHORTEST_PAUSE;
+    } else if (++looks > LOOKS) {
+      nanosleep(&pause, NULL);
+      looks = LOOKS / 2;
+      if (pause.tv_nsec < LONGEST_PAUSE) pause.tv_nsec *= 2;
+    }
+  }
+  return 0;
+}
+
 int dms_mpi_exchange(const dms_transfer *all, int count) {
-  int pieces = 0;
-  for (int i = 0; i < count; i++) pieces += (all[i].count + PIECE - 1) / PIECE;
-  MPI_Request requests[pieces + 1];
-  int finished[pieces + 1];
-  int started = 0, code = 0;
+  int messages = 0;
+  for (int i = 0; i < count; i++) messages += (all[i].count + MESSAGE - 1) / MESSAGE;
+  MPI_Request requests[messages + 1];
+  int finished[messages + 1];
+  int started = 0;
   // Receives first: what arrives finds its place.
   for (int sends = 0; sends < 2; sends++)
     for (int i = 0; i < count; i++)
-      for (long at = 0; all[i].sends == sends && at < all[i].count && !code; at += PIECE) {
+      for (long at = 0; all[i].sends == sends && at < all[i].count; at += MESSAGE) {
         char *bytes = (char *)all[i].bytes + at;
-        const int length = all[i].count - at < PIECE ? all[i].count - at : PIECE;
-        code = sends ? MPI_Isend(bytes, length, MPI_BYTE, all[i].peer, 0, transfers, &requests[started])
-                     : MPI_Irecv(bytes, length, MPI_BYTE, all[i].peer, 0, transfers, &requests[started]);
-        started += !code;
+        const int length = all[i].count - at < MESSAGE ? all[i].count - at : MESSAGE;
+        MPI_Request *request = &requests[started++];
+        const int code = sends ? MPI_Isend(bytes, length, MPI_BYTE, all[i].peer, 0, transfers, request)
+                               : MPI_Irecv(bytes, length, MPI_BYTE, all[i].peer, 0, transfers, request);
+        if (code) return code;
       }
-  // MPI's own waiting takes a whole core, which the step that goes on meanwhile needs.
-  struct timespec pause = {0, SHORTEST_PAUSE};
-  for (int left = started, done; left > 0 && !code; left -= done) {
-    code = MPI_Testsome(started, requests, &done, finished, MPI_STATUSES_IGNORE);
-    if (code || done == left) break;
-    if (done > 0)
-      pause.tv_nsec = SHORTEST_PAUSE;
-    else if (pause.tv_nsec < LONGEST_PAUSE)
-      pause.tv_nsec *= 2;
-    nanosleep(&pause, NULL);
-  }
+  return wait_all(started, requests, finished);
+}
+
+/// Sums in place over all ranks, in pieces.
+static int sum(void *values, long count, int size, MPI_Datatype type) {
+  int code = 0;
+  for (long i = 0; i < count && !code; i += PIECE)
+    code = MPI_Allreduce(MPI_IN_PLACE, (char *)values + i * size, count - i < PIECE ? count - i : PIECE, type, MPI_SUM,
+                         MPI_COMM_WORLD);
   return code;
 }
 
-int dms_mpi_sum_doubles(double *values, long count) {
-  int code = 0;
-  for (long i = 0; i < count && !code; i += PIECE)
-    code = MPI_Allreduce(MPI_IN_PLACE, values + i, count - i < PIECE ? count - i : PIECE, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-  return code;
-}
+int dms_mpi_sum_floats(float *values, long count) { return sum(values, count, sizeof(float), MPI_FLOAT); }
+
+int dms_mpi_sum_doubles(double *values, long count) { return sum(values, count, sizeof(double), MPI_DOUBLE); }
 
 int dms_mpi_maximum(long long *values, int count) {
   return MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_LONG_LONG, MPI_MAX, MPI_COMM_WORLD);

@@ -1,7 +1,7 @@
 import Foundation
 @_exported import Tensors
 
-/// Floats that one rank sends and another receives.
+/// Bytes that one rank sends and another receives.
 public struct Transfer {
   /// Which way they go, seen from here.
   public enum Direction: Sendable {
@@ -13,10 +13,10 @@ public struct Transfer {
   let peer: Int
   let bytes: UnsafeMutableRawBufferPointer
 
-  /// `count` floats from or to rank `peer`.
-  public init(_ direction: Direction, _ peer: Int, _ values: UnsafeMutablePointer<Float>, _ count: Int) {
+  /// `count` elements from or to rank `peer`.
+  public init<Element>(_ direction: Direction, _ peer: Int, _ values: UnsafeMutablePointer<Element>, _ count: Int) {
     (self.direction, self.peer) = (direction, peer)
-    bytes = UnsafeMutableRawBufferPointer(start: values, count: count * 4)
+    bytes = UnsafeMutableRawBufferPointer(start: values, count: count * MemoryLayout<Element>.stride)
   }
 }
 
@@ -39,6 +39,9 @@ public protocol Communicator: AnyObject {
   /// Sends and receives all of `transfers`, and returns when all are done. What one rank sends to another arrives in the order of
   /// its transfers. Waiting leaves the processor to others.
   func exchange(_ transfers: [Transfer]) throws
+  /// Adds up all ranks' values, in place and in the order that the library likes: what the reduction in the tree's order is measured
+  /// against.
+  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws
   /// Adds up all ranks' values, in place and in any order; every rank gets the same bits.
   func sum(_ values: UnsafeMutableBufferPointer<Double>) throws
   /// The largest of all ranks' values.

@@ -64,6 +64,10 @@ final class MPIJob: Communicator {
     try check(dms_mpi_exchange(array, Int32(array.count)), "exchange of \(array.reduce(0) { $0 + $1.count }) bytes")
   }
 
+  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
+    try check(dms_mpi_sum_floats(values.baseAddress, values.count), "sum of \(values.count) floats")
+  }
+
   func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
     try check(dms_mpi_sum_doubles(values.baseAddress, values.count), "sum of \(values.count) doubles")
   }

@@ -11,6 +11,7 @@ final class SingleProcess: Communicator {
   func barrier() {}
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {}
   func exchange(_ transfers: [Transfer]) {}
+  func sum(_ values: UnsafeMutableBufferPointer<Float>) {}
   func sum(_ values: UnsafeMutableBufferPointer<Double>) {}
   func maximum(_ value: Int) -> Int { value }
   func allGather(_ bytes: Data) -> [Data] { [bytes] }

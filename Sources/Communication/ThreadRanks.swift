@@ -2,17 +2,7 @@ import Foundation
 import Tensors
 
 /// Ranks that are threads of this process: what tests run on instead of MPI.
-public final class ThreadRanks: Communicator, @unchecked Sendable {
-  // Unchecked: what ranks share is only touched under the meeting's lock.
-
-  public let rank: Int
-  public let size: Int
-  public let host = "thread"
-  public let library = "threads"
-  private let meeting: Meeting
-
-  private init(_ rank: Int, _ meeting: Meeting) { (self.rank, size, self.meeting) = (rank, meeting.size, meeting) }
-
+public enum ThreadRanks {
   /// Runs `body` on `count` ranks and returns what each returned or threw, in the order of ranks.
   public static func run<Value: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (any Communicator) throws -> Value
@@ -23,7 +13,7 @@ public final class ThreadRanks: Communicator, @unchecked Sendable {
     for rank in 0..<count {
       group.enter()
       let thread = Thread {
-        results.set(rank, Result { try body(ThreadRanks(rank, meeting)) })
+        results.set(rank, Result { try body(ThreadRank(rank, meeting)) })
         group.leave()
       }
       thread.stackSize = 8 << 20
@@ -32,15 +22,26 @@ public final class ThreadRanks: Communicator, @unchecked Sendable {
     group.wait()
     return results.all
   }
+}
 
-  public func barrier() { _ = meeting.gather(Data(), rank) }
+/// One rank that is a thread.
+private final class ThreadRank: Communicator {
+  let rank: Int
+  let size: Int
+  let host = "thread"
+  let library = "threads"
+  private let meeting: Meeting
 
-  public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
+  init(_ rank: Int, _ meeting: Meeting) { (self.rank, size, self.meeting) = (rank, meeting.size, meeting) }
+
+  func barrier() { _ = meeting.gather(Data(), rank) }
+
+  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {
     let all = meeting.gather(rank == root ? Data(bytes) : Data(), rank)
     if rank != root { all[root].copyBytes(to: bytes) }
   }
 
-  public func exchange(_ transfers: [Transfer]) {
+  func exchange(_ transfers: [Transfer]) {
     for transfer in transfers where transfer.direction == .send {
       meeting.post(Data(transfer.bytes), from: rank, to: transfer.peer)
     }
@@ -49,26 +50,30 @@ public final class ThreadRanks: Communicator, @unchecked Sendable {
     }
   }
 
-  public func sum(_ values: UnsafeMutableBufferPointer<Double>) {
+  func sum(_ values: UnsafeMutableBufferPointer<Float>) { add(values) }
+
+  func sum(_ values: UnsafeMutableBufferPointer<Double>) { add(values) }
+
+  private func add<Value: BinaryFloatingPoint>(_ values: UnsafeMutableBufferPointer<Value>) {
     let all = meeting.gather(Data(buffer: values), rank)
     values.update(repeating: 0)
     for data in all {
       data.withUnsafeBytes { bytes in
-        for (index, value) in bytes.bindMemory(to: Double.self).enumerated() { values[index] += value }
+        for (index, value) in bytes.bindMemory(to: Value.self).enumerated() { values[index] += value }
       }
     }
   }
 
-  public func maximum(_ value: Int) -> Int {
+  func maximum(_ value: Int) -> Int {
     allGather(withUnsafeBytes(of: value) { Data($0) })
       .map { $0.withUnsafeBytes { $0.loadUnaligned(as: Int.self) } }.max() ?? value
   }
 
-  public func allGather(_ bytes: Data) -> [Data] { meeting.gather(bytes, rank) }
+  func allGather(_ bytes: Data) -> [Data] { meeting.gather(bytes, rank) }
 
-  public func abort(_ code: Int32) -> Never { exit(code) }
+  func abort(_ code: Int32) -> Never { exit(code) }
 
-  public func close() {}
+  func close() {}
 }
 
 /// Where the ranks meet: one gathering at a time, and letters from one to another.

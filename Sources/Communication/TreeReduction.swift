@@ -1,21 +1,34 @@
+import CKernels
 import Tensors
 
+/// How floats travel between ranks.
+public enum Wire: String, Sendable, CaseIterable {
+  /// As they are.
+  case float32
+  /// Rounded to bfloat16, in half the bytes. What is summed is rounded, so sums depend on who computed which part; still all ranks
+  /// get the same bits.
+  case bfloat16
+}
+
 /// The all-reduce whose sums follow the tree over micro-batches: each rank receives the others' partial sums of its slice, adds
-/// them up in the tree's order, and gives the result to all. The traffic is that of a ring, where each rank's micro-batches make one
+/// them up in the tree's order, and gives the result to all. The traffic is that of a ring where each rank's micro-batches make one
 /// subtree; the bits are the same for any number of ranks.
 public final class TreeReduction {
   private let communicator: any Communicator
+  private let wire: Wire
   private let sum: TreeSum
-  private var received: Storage
+  /// The others' parts of this rank's slice.
+  private var received = Scratch()
+  /// What is sent and received in bfloat16.
+  private var narrow = Scratch()
   /// Each rank's parts of the tree of the current step.
   private var partsByRank: [[Range<Int>]] = []
   private var tree = ReductionTree(leaves: 0)
 
   /// Reductions over the ranks of `communicator`.
-  public init(_ communicator: any Communicator) throws {
-    self.communicator = communicator
+  public init(_ communicator: any Communicator, wire: Wire = .float32) throws {
+    (self.communicator, self.wire) = (communicator, wire)
     sum = try TreeSum()
-    received = try Storage(byteCount: 4096)
   }
 
   /// A new step; `shares`: each rank's micro-batches.
@@ -27,53 +40,82 @@ public final class TreeReduction {
   /// This rank's parts of the tree of the current step.
   public var parts: [Range<Int>] { partsByRank[communicator.rank] }
 
-  /// Sums `bucket` of the arrays whose parts this rank has in `own`; afterwards this rank's slice of `own.array` is the sum of all
+  /// Sums `bucket` of the arrays whose parts this rank has in `own`; afterwards this rank's slice of `own.array` is the sum over all
   /// ranks' micro-batches, and the rest of the bucket is of no use.
   public func reduceScatter(_ bucket: Range<Int>, _ own: PartialSums) throws {
     let (rank, ranks) = (communicator.rank, communicator.size)
     let slices = Buckets.slices(bucket, ranks: ranks)
     let slice = slices[rank]
     let foreign = (0..<ranks).flatMap { other in other == rank ? [] : partsByRank[other].map { (other, $0) } }
-    if received.byteCount < foreign.count * slice.count * 4 {
-      received = try Storage(byteCount: foreign.count * slice.count * 4)
-    }
-    let buffer = received.base.assumingMemoryBound(to: Float.self)
+    let values: UnsafeMutablePointer<Float> = try received.elements(foreign.count * slice.count)
     var addends = own.parts(from: slice.lowerBound)
-    var transfers: [Transfer] = []
+    var moves: [Move] = []
     for (index, (other, node)) in foreign.enumerated() {
-      let values = buffer + index * slice.count
-      addends.append(PartialSum(node, values))
-      transfers.append(Transfer(.receive, other, values, slice.count))
+      addends.append(PartialSum(node, values + index * slice.count))
+      moves.append(Move(.receive, other, values + index * slice.count, slice.count))
     }
     for other in 0..<ranks where other != rank {
-      for part in own.parts(from: slices[other].lowerBound) {
-        transfers.append(Transfer(.send, other, part.values, slices[other].count))
-      }
+      moves += own.parts(from: slices[other].lowerBound).map { Move(.send, other, $0.values, slices[other].count) }
     }
-    try communicator.exchange(transfers)
+    try exchange(moves)
     addends.sort { $0.node.lowerBound < $1.node.lowerBound }
     sum.sum(addends, of: 0..<tree.leaves, into: own.array + slice.lowerBound, count: slice.count)
   }
 
   /// Gives every rank the slices of `bucket` that the others have in `array`.
   public func allGather(_ bucket: Range<Int>, _ array: UnsafeMutablePointer<Float>) throws {
-    try Buckets.allGather(bucket, array, communicator)
+    let slices = Buckets.slices(bucket, ranks: communicator.size)
+    let own = slices[communicator.rank]
+    let others = slices.indices.filter { $0 != communicator.rank }
+    try exchange(
+      others.map { Move(.receive, $0, array + slices[$0].lowerBound, slices[$0].count) }
+        + others.map { Move(.send, $0, array + own.lowerBound, own.count) })
+    // All ranks go on with what the others have received.
+    if wire == .bfloat16, !others.isEmpty {
+      let rounded: UnsafeMutablePointer<UInt16> = try narrow.elements(own.count)
+      dms_to_bfloat16(rounded, array + own.lowerBound, own.count)
+      dms_from_bfloat16(array + own.lowerBound, rounded, own.count)
+    }
+  }
+
+  /// Floats on their way, before it is known how they travel.
+  private struct Move {
+    let direction: Transfer.Direction
+    let peer: Int
+    let values: UnsafeMutablePointer<Float>
+    let count: Int
+
+    init(_ direction: Transfer.Direction, _ peer: Int, _ values: UnsafeMutablePointer<Float>, _ count: Int) {
+      (self.direction, self.peer, self.values, self.count) = (direction, peer, values, count)
+    }
+  }
+
+  private func exchange(_ moves: [Move]) throws {
+    guard wire == .bfloat16 else {
+      return try communicator.exchange(moves.map { Transfer($0.direction, $0.peer, $0.values, $0.count) })
+    }
+    var next: UnsafeMutablePointer<UInt16> = try narrow.elements(moves.reduce(0) { $0 + $1.count })
+    let places = moves.map { move in
+      defer { next += move.count }
+      if move.direction == .send { dms_to_bfloat16(next, move.values, move.count) }
+      return next
+    }
+    try communicator.exchange(zip(moves, places).map { Transfer($0.direction, $0.peer, $1, $0.count) })
+    for (move, place) in zip(moves, places) where move.direction == .receive {
+      dms_from_bfloat16(move.values, place, move.count)
+    }
   }
 }
 
-extension Buckets {
-  /// Gives every rank the slices of `bucket` that the others have in `array`.
-  public static func allGather(
-    _ bucket: Range<Int>, _ array: UnsafeMutablePointer<Float>, _ communicator: any Communicator
-  ) throws {
-    let slices = slices(bucket, ranks: communicator.size)
-    let own = slices[communicator.rank]
-    try communicator.exchange(
-      slices.indices.filter { $0 != communicator.rank }.flatMap { other in
-        [
-          Transfer(.receive, other, array + slices[other].lowerBound, slices[other].count),
-          Transfer(.send, other, array + own.lowerBound, own.count),
-        ]
-      })
+/// Memory that grows to what was asked for at most.
+private struct Scratch {
+  private var storage: Storage?
+
+  mutating func elements<Element>(_ count: Int) throws -> UnsafeMutablePointer<Element> {
+    let byteCount = max(1, count) * MemoryLayout<Element>.stride
+    if let storage, storage.byteCount >= byteCount { return storage.base.assumingMemoryBound(to: Element.self) }
+    let fresh = try Storage(byteCount: byteCount)
+    storage = fresh
+    return fresh.base.assumingMemoryBound(to: Element.self)
   }
 }

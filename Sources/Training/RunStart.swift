@@ -171,7 +171,7 @@ package struct RunStart {
       }
       return run
     }
-    if let run { progress.write { line in try? run.append("log.txt", line) } }
+    if let run { progress.write { [weak run] line in try? run?.append("log.txt", line) } }
     return run
   }
 }

@@ -24,7 +24,6 @@ struct Command {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     let launcher = [
       "mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
-      "--mca", "btl_vader_single_copy_mechanism", "none",
     ]
     process.arguments = (ranks.map { launcher + ["-np", "\($0)"] } ?? []) + ["\(products)/dmsnet"] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

@@ -14,7 +14,7 @@ private func ranks(_ count: Int?, _ arguments: String...) throws -> (code: Int32
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
   let launcher = [
-    "mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--mca", "btl_vader_single_copy_mechanism", "none",
+    "mpirun", "-q", "--allow-run-as-root", "--oversubscribe",
   ]
   process.arguments = (count.map { launcher + ["-np", "\($0)"] } ?? []) + ["\(products)/ranks"] + arguments
   let pipe = Pipe()

@@ -10,6 +10,10 @@ func conform(_ communicator: any Communicator) throws {
   }
   for count in [0, 1, 7, 100_003] {
     try exchange(communicator, count, require)
+    var floats = (0..<count).map { Float($0 % 13 + rank) }
+    try floats.withUnsafeMutableBufferPointer { try communicator.sum($0) }
+    let expected = (0..<count).map { Float($0 % 13 * size + size * (size - 1) / 2) }
+    try require(floats == expected, "sum of \(count) floats")
     var doubles = [Double](repeating: Double(rank + 1), count: count)
     try doubles.withUnsafeMutableBufferPointer { try communicator.sum($0) }
     try require(doubles.allSatisfy { $0 == Double(size * (size + 1) / 2) }, "sum of \(count) doubles")

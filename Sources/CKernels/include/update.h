@@ -19,4 +19,9 @@ double dms_sum_squares(const float *x, long count);
 /// x += y.
 void dms_add(float *x, const float *y, long count);
 
+/// target = x rounded to bfloat16, the upper half of a float32.
+void dms_to_bfloat16(unsigned short *target, const float *x, long count);
+/// target = x, which is bfloat16.
+void dms_from_bfloat16(float *target, const unsigned short *x, long count);
+
 #endif

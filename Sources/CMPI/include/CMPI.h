@@ -27,6 +27,7 @@ int dms_mpi_barrier(void);
 int dms_mpi_broadcast(void *bytes, long count, int root);
 /// Sends and receives all of `all`, sleeping while nothing happens.
 int dms_mpi_exchange(const dms_transfer *all, int count);
+int dms_mpi_sum_floats(float *values, long count);
 int dms_mpi_sum_doubles(double *values, long count);
 int dms_mpi_maximum(long long *values, int count);
 /// Every rank's `count` bytes one behind another in `all`.

@@ -78,6 +78,9 @@ package struct OptionTable: Sendable {
   package let bucket = TrainOption(
     "bucket", "MiB of gradients that travel at once.",
     25, .range(1...1024), onResume: .mayChange)
+  package let wire = TrainOption(
+    "wire", "How gradients travel; bfloat16 halves the bytes and rounds.",
+    Wire.float32)
   package let shardOptimizer = TrainOption(
     "shard-optimizer", "Each rank keeps and updates a slice of the optimizer's state.",
     false, onResume: .mayChange)

@@ -101,3 +101,5 @@ package struct ImageSize: OptionValue {
 
   package var texts: [String] { [height == width ? "\(height)" : "\(height)x\(width)"] }
 }
+
+extension Wire: OptionValue {}

@@ -2,11 +2,9 @@ import Foundation
 
 /// Sums a step's gradients over its micro-batches, on this rank and over all, in the order of the tree. Buckets travel on a thread
 /// of their own while the backward pass of this rank's last micro-batch goes on.
-final class GradientReducer {
+package final class GradientReducer {
   /// The ranges of the gradient array that travel at once.
-  let buckets: [Range<Int>]
-  /// The ranges of the array that this rank reduces, in order.
-  let slices: [Range<Int>]
+  package let buckets: [Range<Int>]
 
   private let variables: Variables
   private let sums: PartialSums
@@ -16,11 +14,14 @@ final class GradientReducer {
   private let tensors: [(index: Int, range: Range<Int>)]
   private var isJoined = false
 
+  /// A reducer of the gradients in `variables`.
   /// - Parameters:
   ///   - bucketBytes: what a bucket holds at most, where tensors allow it.
+  ///   - wire: how gradients travel; weights travel as they are.
   ///   - isSharded: each rank needs the sums of its slices only, and `gatherWeights` is called once these have moved its weights.
-  init(
-    _ variables: Variables, _ communicator: any Communicator, team: ThreadTeam, bucketBytes: Int, isSharded: Bool
+  package init(
+    _ variables: Variables, _ communicator: any Communicator, team: ThreadTeam, bucketBytes: Int, wire: Wire,
+    isSharded: Bool
   ) throws {
     self.variables = variables
     tensors = variables.gradientRanges
@@ -28,16 +29,16 @@ final class GradientReducer {
       count: variables.gradientCount, tensors: tensors.map(\.range), capacity: bucketBytes
     ).ranges
     self.buckets = buckets
-    slices = buckets.map { Buckets.slices($0, ranks: communicator.size)[communicator.rank] }
     let sums = PartialSums(variables.gradients, team: team)
-    let reduction = try TreeReduction(communicator)
+    let reduction = try TreeReduction(communicator, wire: wire)
     (self.sums, self.reduction) = (sums, reduction)
     guard communicator.size > 1 else {
       jobs = nil
       return
     }
     let work = Work(
-      buckets: buckets, sums: sums, reduction: reduction, weights: variables.weights, isSharded: isSharded)
+      buckets: buckets, sums: sums, reduction: reduction, gathering: try TreeReduction(communicator),
+      weights: variables.weights, isSharded: isSharded)
     jobs = BackgroundJobs("all-reduce") { try work.run($0) }
   }
 
@@ -49,6 +50,8 @@ final class GradientReducer {
     let buckets: [Range<Int>]
     let sums: PartialSums
     let reduction: TreeReduction
+    /// Of weights, which must not be rounded.
+    let gathering: TreeReduction
     let weights: UnsafeMutableBufferPointer<Float>
     let isSharded: Bool
 
@@ -58,13 +61,13 @@ final class GradientReducer {
         try reduction.reduceScatter(buckets[job], sums)
         if !isSharded { try reduction.allGather(buckets[job], sums.array) }
       } else if let weights = weights.baseAddress {
-        try reduction.allGather(buckets[job - buckets.count], weights)
+        try gathering.allGather(buckets[job - buckets.count], weights)
       }
     }
   }
 
   /// A new step.
-  func begin(_ plan: StepPlan) {
+  package func begin(_ plan: StepPlan) {
     isJoined = false
     sums.begin(plan.tree)
     reduction.begin(plan.tree, shares: plan.shares)
@@ -74,11 +77,11 @@ final class GradientReducer {
   }
 
   /// Takes in the gradients of micro-batch `leaf`, which is not this rank's last.
-  func add(_ leaf: Int) throws { try sums.add(leaf) }
+  package func add(_ leaf: Int) throws { try sums.add(leaf) }
 
   /// Says that `program` is about to run this rank's last micro-batch; what is returned is to hear of the program's steps, and
   /// lets buckets travel.
-  func expectLast(_ leaf: Int, _ program: Program) -> ((Int) -> Void)? {
+  package func expectLast(_ leaf: Int, _ program: Program) -> ((Int) -> Void)? {
     sums.expectLast(leaf)
     guard let jobs else { return nil }
     let ready = ready(program)
@@ -104,20 +107,20 @@ final class GradientReducer {
   }
 
   /// This rank has failed: the others get something in place of its gradients, so that all hear of it.
-  func giveUp() {
+  package func giveUp() {
     sums.giveUp(reduction.parts)
     jobs?.release(upTo: buckets.count)
   }
 
   /// Waits until buckets up to number `bucket` are sums over the whole step: everywhere, or where sharded in this rank's slices.
-  func wait(for bucket: Int) throws {
+  package func wait(for bucket: Int) throws {
     if let jobs { return try jobs.wait(for: bucket + 1) }
     if !isJoined { sums.joinLast() }
     isJoined = true
   }
 
   /// Waits for all buckets.
-  func wait() throws { try wait(for: buckets.count - 1) }
+  package func wait() throws { try wait(for: buckets.count - 1) }
 
   /// Where sharded: this rank's weights of bucket number `bucket`, and of those before, are to go to the others.
   func gatherWeights(of bucket: Int) { jobs?.release(upTo: buckets.count + bucket + 1) }

@@ -27,13 +27,13 @@ final class GradientStep {
   /// Sets steps up; the largest program is compiled here, so that what does not fit into memory is said before a file is written.
   init(_ options: Options, _ replica: Replica, _ communicator: any Communicator, largest plan: StepPlan) throws {
     (self.options, self.communicator) = (options, communicator)
-    runner = StepRunner(replica: replica, seed: options.seed)
+    runner = StepRunner(replica, seed: options.seed)
     if let first = plan.microBatches.first { _ = try runner.program(pairs: first.count) }
     reducer = try GradientReducer(
       replica.variables, communicator, team: replica.team, bucketBytes: options.bucket << 20,
-      isSharded: options.shardOptimizer && communicator.size > 1)
+      wire: options.wire, isSharded: options.shardOptimizer && communicator.size > 1)
     totals = try StepTotals(replica.variables, communicator, team: replica.team)
-    shards = Shards(reducer, communicator, isWanted: options.shardOptimizer)
+    shards = try Shards(reducer.buckets, communicator, isWanted: options.shardOptimizer)
     optimizer = try Optimizer(options, replica, shards)
   }
 

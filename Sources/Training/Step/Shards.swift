@@ -6,12 +6,14 @@ struct Shards {
   let communicator: any Communicator
   let isSharded: Bool
   /// The ranges of the arrays that travel at once.
-  let buckets: [Range<Int>]
+  private let buckets: [Range<Int>]
+  private let reduction: TreeReduction
 
-  /// Shards for the ranks of `communicator`; one rank keeps everything.
-  init(_ reducer: GradientReducer, _ communicator: any Communicator, isWanted: Bool) {
-    (self.communicator, buckets) = (communicator, reducer.buckets)
+  /// Shards of arrays that travel in `buckets`; one rank keeps everything.
+  init(_ buckets: [Range<Int>], _ communicator: any Communicator, isWanted: Bool) throws {
+    (self.communicator, self.buckets) = (communicator, buckets)
     isSharded = isWanted && communicator.size > 1
+    reduction = try TreeReduction(communicator)
   }
 
   /// This rank's slices.
@@ -41,7 +43,7 @@ struct Shards {
     let whole = try communicator.together { try Storage(byteCount: state.byteCount) }
     keep(whole, from: state.floats)
     guard let values = whole.floats.baseAddress else { return whole }
-    for bucket in buckets { try Buckets.allGather(bucket, values, communicator) }
+    for bucket in buckets { try reduction.allGather(bucket, values) }
     return whole
   }
 

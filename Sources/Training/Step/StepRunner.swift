@@ -1,28 +1,31 @@
 import Foundation
 
 /// The losses of a step or of a micro-batch, each already divided by the pairs of the whole step.
-struct StepLosses {
+package struct StepLosses {
   /// The names in `metrics.jsonl`, which are those of the network's outputs; the first is the sum of the others.
   static let names = ["loss", "loss_patient", "loss_eyes", "loss_contrast"]
 
   /// A value a name; 0 for a part that the network lacks.
-  var values = [Float](repeating: 0, count: names.count)
+  package var values = [Float](repeating: 0, count: names.count)
 
   /// The loss that is trained on.
-  var total: Float { values[0] }
+  package var total: Float { values[0] }
 }
 
 /// Runs forward pass, losses and backward pass over one micro-batch.
-struct StepRunner {
+package struct StepRunner {
   let replica: Replica
   let seed: UInt64
 
+  /// A runner of `replica`'s programs; `seed`: of the run.
+  package init(_ replica: Replica, seed: UInt64) { (self.replica, self.seed) = (replica, seed) }
+
   /// The program for a micro-batch of `pairs` pairs.
-  func program(pairs: Int) throws -> Program { try replica.training(pairs: pairs) }
+  package func program(pairs: Int) throws -> Program { try replica.training(pairs: pairs) }
 
   /// Leaves the micro-batch's gradients in the replica's variables and returns its losses. `pairs`: of the whole step; `completed`
   /// hears of each of the program's steps that is done.
-  func run(_ batch: Batch, pairs: Int, completed: ((Int) -> Void)? = nil) throws -> StepLosses {
+  package func run(_ batch: Batch, pairs: Int, completed: ((Int) -> Void)? = nil) throws -> StepLosses {
     let program = try program(pairs: batch.examples.count)
     program.fill("images") { batch.normalise(into: $0) }
     program.set("labels", batch.labels)

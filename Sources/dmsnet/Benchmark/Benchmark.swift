@@ -6,7 +6,7 @@ import Training
 struct Benchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure the engine on this machine.",
-    subcommands: [BenchmarkStep.self, BenchmarkInference.self, BenchmarkKernels.self])
+    subcommands: [BenchmarkStep.self, BenchmarkInference.self, BenchmarkKernels.self, BenchmarkAllReduce.self])
 }
 
 /// What is measured, and where the figures go.
