@@ -23,7 +23,6 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
     let decays: Bool
   }
 
-  private static let grain = 65_536
   private let pieces: [Piece]
   private let sums: UnsafeMutablePointer<Double>
   /// Memory like the parameters', one storage a moment: momentum, second moment or average.
@@ -45,8 +44,8 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
       end = max(end, offset + values.count)
       guard let gradient = variables.gradient(index)?.baseAddress else { continue }
       let decays = decaysAll || variables.list[index].role == .parameter(decays: true)
-      for start in stride(from: 0, to: values.count, by: Self.grain) {
-        let count = min(Self.grain, values.count - start)
+      for start in stride(from: 0, to: values.count, by: Tuning.Elements.weights) {
+        let count = min(Tuning.Elements.weights, values.count - start)
         pieces.append(
           Piece(
             weight: weight + start, gradient: gradient + start, offset: offset + start, count: count, decays: decays))
