@@ -3,9 +3,8 @@ import Graphs
 
 /// A map by tiles: inputs transformed, 36 products, outputs transformed back.
 ///
-/// Inputs are transformed once; then a chunk takes some tiles and a block of channels, transforms that block's weights some steps of depth
-/// at a time,
-/// multiplies and transforms back: transformed weights and products are never kept for the whole map.
+/// Inputs are transformed once; then a chunk takes some tiles and a block of channels, transforms that block's weights a few steps of
+/// depth at a time, multiplies and transforms back: transformed weights and products are never kept for the whole map.
 struct TileProduct: MapForm {
   let name = "tiles"
   let tiles: Tiles
