@@ -20,11 +20,11 @@ __attribute__((constructor)) static void choose(void) {
   }
 #endif
   chosen = available[count - 1];
-  const char *wish = getenv("DMSNET_ISA");
-  if (!wish || !*wish) return;
+  const char *wanted = getenv("DMSNET_ISA");
+  if (!wanted || !*wanted) return;
   unavailable = 1;
   for (int i = 0; i < count; i++)
-    if (!strcmp(wish, available[i]->name)) {
+    if (!strcmp(wanted, available[i]->name)) {
       chosen = available[i];
       unavailable = 0;
     }
@@ -34,19 +34,16 @@ const char *dms_instruction_set(void) { return chosen->name; }
 
 int dms_instruction_set_unavailable(void) { return unavailable; }
 
-long dms_rows(void) { return chosen->rows; }
+const dms_tuning *dms_tuning_in_use(void) { return &chosen->tuning; }
 
-long dms_panel(void) { return chosen->panel; }
-
-long dms_lanes(void) { return chosen->lanes; }
+/// Panels of NR columns that `columns` take.
+static long panels(long columns) { return (columns + chosen->tuning.nr - 1) / chosen->tuning.nr; }
 
 long dms_pack_panels(long depth, long columns) {
-  return (columns + chosen->panel - 1) / chosen->panel * ((depth + DMS_RUN - 1) / DMS_RUN);
+  return panels(columns) * ((depth + chosen->tuning.kc - 1) / chosen->tuning.kc);
 }
 
-long dms_packed_count(long depth, long columns) {
-  return (columns + chosen->panel - 1) / chosen->panel * chosen->panel * depth;
-}
+long dms_packed_count(long depth, long columns) { return panels(columns) * chosen->tuning.nr * depth; }
 
 #define DMS_PUBLIC(name, parameters, arguments) \
   void dms_##name parameters { chosen->name arguments; }

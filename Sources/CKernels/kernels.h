@@ -1,5 +1,5 @@
 /// The kernels of one instruction set, listed once. A folder an instruction set (avx512, avx2, portable) compiles
-/// `generic/` with its own vector width; `dispatch.c` picks a set when the program starts and gives each kernel its public name.
+/// `generic/` with its own vector width; `dispatch.c` chooses a set when the program starts and gives each kernel its public name.
 #ifndef DMS_KERNELS_H
 #define DMS_KERNELS_H
 #include "CKernels.h"
@@ -19,9 +19,9 @@
     (const dms_left *left, const dms_right *right, long rows, long first, long count, long depth, int accumulate,        \
      float *target, long stride, const dms_prefetch *prefetch),                                                          \
     (left, right, rows, first, count, depth, accumulate, target, stride, prefetch))                                      \
-  K(gather_taps, (const dms_geometry *g, const dms_source *map, long first, long rows, float *columns),                  \
+  K(im2col, (const dms_geometry *g, const dms_source *map, long first, long rows, float *columns),                       \
     (g, map, first, rows, columns))                                                                                      \
-  K(scatter_taps, (const dms_geometry *g, const float *columns, long first, long rows, float *map),                      \
+  K(col2im, (const dms_geometry *g, const float *columns, long first, long rows, float *map),                            \
     (g, columns, first, rows, map))                                                                                      \
   K(load_patch,                                                                                                          \
     (const dms_geometry *g, const dms_source *map, long image, long line, long lines, long column, long columns,         \
@@ -70,8 +70,7 @@
 
 typedef struct {
   const char *name;
-  /// Rows and columns of the micro-kernel's tile, floats of a vector.
-  long rows, panel, lanes;
+  dms_tuning tuning;
   DMS_EVERY_KERNEL(DMS_FIELD)
 } dms_kernels;
 

@@ -13,7 +13,7 @@ struct dms_xml {
 
 static xmlTextReaderPtr reader(dms_xml *xml) { return xml->reader; }
 
-// Threads that open their first documents at the same time would meet tables that another is still filling.
+// Threads that open their first documents at the same time would read tables that another is still filling.
 static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 
 dms_xml *dms_xml_open(const char *bytes, int count) {

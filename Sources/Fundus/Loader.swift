@@ -23,7 +23,7 @@ public struct Batch: Sendable {
   }
 }
 
-/// Decodes and prepares batches ahead of their use, on threads of its own, never more than a few batches ahead.
+/// Prefetches batches: decodes and prepares them on threads of its own, never more than a few before they are used.
 ///
 /// Batches come in order and do not depend on the number of threads. A photograph that cannot be read surfaces from `next`
 /// when its batch comes up, with its patient; what is odd about one that can is added to the data set's `warnings`.
@@ -34,12 +34,12 @@ public final class Loader {
   ///   - batches: the examples of batch 0, 1, ...; nil after the last.
   ///   - augmentation: nil for evaluation.
   ///   - workers: threads.
-  ///   - ahead: batches prepared before they are asked for.
+  ///   - prefetch: batches prepared before they are asked for.
   public init(
-    _ dataset: Dataset, _ preparation: Preparation, augmentation: Augmentation?, workers: Int, ahead: Int = 3,
+    _ dataset: Dataset, _ preparation: Preparation, augmentation: Augmentation?, workers: Int, prefetch: Int = 3,
     batches: @escaping @Sendable (Int) -> [Example]?
   ) {
-    queue = Queue(dataset, preparation, augmentation, ahead: max(1, ahead), batches: batches)
+    queue = Queue(dataset, preparation, augmentation, prefetch: max(1, prefetch), batches: batches)
     for index in 0..<max(1, workers) {
       let thread = Thread { [queue] in queue.work() }
       thread.name = "loader-\(index)"
@@ -67,7 +67,7 @@ private final class Queue: @unchecked Sendable {
   private let dataset: Dataset
   private let preparation: Preparation
   private let augmentation: Augmentation?
-  private let ahead: Int
+  private let prefetch: Int
   private let batches: @Sendable (Int) -> [Example]?
   private let condition = NSCondition()
   private var slots: [Slot] = []
@@ -76,10 +76,10 @@ private final class Queue: @unchecked Sendable {
   private var isStopped = false
 
   init(
-    _ dataset: Dataset, _ preparation: Preparation, _ augmentation: Augmentation?, ahead: Int,
+    _ dataset: Dataset, _ preparation: Preparation, _ augmentation: Augmentation?, prefetch: Int,
     batches: @escaping @Sendable (Int) -> [Example]?
   ) {
-    (self.dataset, self.preparation, self.augmentation, self.ahead) = (dataset, preparation, augmentation, ahead)
+    (self.dataset, self.preparation, self.augmentation, self.prefetch) = (dataset, preparation, augmentation, prefetch)
     self.batches = batches
   }
 
@@ -100,7 +100,7 @@ private final class Queue: @unchecked Sendable {
         return (first + index, slots[index].taken - 1, slots[index].examples[slots[index].taken - 1])
       }
       if isExhausted { return nil }
-      if slots.count < ahead {
+      if slots.count < prefetch {
         guard let examples = batches(first + slots.count) else {
           isExhausted = true
           condition.broadcast()

@@ -34,8 +34,8 @@ public struct Photograph: Sendable, Equatable {
   /// The picture at `path` with EXIF orientation `orientation` undone.
   func upright(_ orientation: Int, _ path: String) throws -> Photograph {
     guard orientation > 1, orientation <= 8 else { return self }
-    let turned = orientation >= 5
-    let (w, h) = turned ? (height, width) : (width, height)
+    let swapsAxes = orientation >= 5
+    let (w, h) = swapsAxes ? (height, width) : (width, height)
     var result = try Self.blank(w, h, path)
     for y in 0..<h {
       for x in 0..<w {

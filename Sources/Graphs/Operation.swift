@@ -124,7 +124,7 @@ public struct Workspace: Sendable, Hashable {
   }
 }
 
-/// A part of an operation's work, after which all threads meet.
+/// A part of an operation's work, after which all threads wait for one another.
 ///
 /// Chunks are cut by shape alone and do not know the thread they run on, so results do not depend on the number of threads.
 public struct Phase {

@@ -18,7 +18,7 @@ public final class Arena {
 
 /// A compiled graph: every value has its place, every operation its phases; running only executes.
 public final class Program: TeamWork, @unchecked Sendable {
-  // Unchecked: phases write disjoint parts of the arena and threads meet between them; only one run goes on at a time.
+  // Unchecked: phases write disjoint parts of the arena and threads wait for one another between them; only one run goes on at a time.
 
   /// One operation at work.
   public struct Step {

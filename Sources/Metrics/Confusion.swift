@@ -1,4 +1,4 @@
-/// How often decisions and truths met: the four counts of one yes-or-no question.
+/// The confusion matrix of one yes-or-no question: how often each decision was made for each truth.
 public struct Confusion: Sendable, Equatable {
   /// Positives found.
   public var truePositives = 0

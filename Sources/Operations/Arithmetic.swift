@@ -95,12 +95,12 @@ struct Stretch: Sendable {
 
   /// Where row `row` of the large shape begins in the small one.
   func row(_ row: Int) -> Int {
-    var (rest, offset) = (row, 0)
+    var (remainder, offset) = (row, 0)
     var axis = rank - 2
     while axis >= 0 {
       let extent = Int(axes[axis])
-      offset += rest % extent * Int(steps[axis])
-      rest /= extent
+      offset += remainder % extent * Int(steps[axis])
+      remainder /= extent
       axis -= 1
     }
     return offset

@@ -41,7 +41,7 @@ struct BatchMoments: Operation {
         let sums = partial + chunk / across * 2 * channels + span.lowerBound
         dms_moments(first, first, rows.count, channels, span.count, sums, sums + channels)
       },
-      Phase.ranges(channels, grain: 64) { range in
+      Phase.ranges(channels, grain: Tuning.Elements.joined) { range in
         for channel in range {
           // Pieces are joined about the first one's origin, in double precision.
           let origin = Double(x[channel])
@@ -79,7 +79,7 @@ struct BatchNormCoefficients: Operation {
     let coefficients = ChannelCoefficients(
       weight: operands.inputs[0], bias: operands.inputs[1], target: operands.outputs[0])
     return [
-      Phase.ranges(operands.inputs[0].shape.channels, grain: 1024) { range in
+      Phase.ranges(operands.inputs[0].shape.channels, grain: Tuning.Elements.coefficients) { range in
         for c in range { coefficients.set(c, mean: Double(mean[c]), variance: Double(variance[c])) }
       }
     ]

@@ -4,7 +4,7 @@ import Graphs
 /// Batch norm (Ioffe and Szegedy 2015), with an optional ReLU, over channels-last maps.
 ///
 /// It is two operations. `BatchMoments` in training, `BatchNormCoefficients` in evaluation, say by which scale, bias and mean each
-/// channel is normalised; `BatchNorm` applies them, and waits with that until a consumer loads the value. The gradient rule of
+/// channel is normalised; `BatchNorm` applies them, deferred until a consumer loads the value. The gradient rule of
 /// `BatchNorm` accounts for the moments' dependence on the map, so theirs is empty.
 struct BatchNorm: Operation {
   /// Whether negative results become zero.

@@ -44,7 +44,7 @@ extension BatchNorm {
             dms_gradient_sums($0, rows.lowerBound, rows.count, span.lowerBound, span.count, sums, sums + c)
           }
         },
-        Phase.ranges(c, grain: 64) { range in
+        Phase.ranges(c, grain: Tuning.Elements.joined) { range in
           for k in range {
             var (sum, product) = (0.0, 0.0)
             for part in 0..<parts {
@@ -62,8 +62,8 @@ extension BatchNorm {
     }
   }
 
-  /// The gradient of the map: gradient, map, coefficients [4,C], rows [2,C] of `Sums` -> its gradient. Waits until it is
-  /// loaded.
+  /// The gradient of the map: gradient, map, coefficients [4,C], rows [2,C] of `Sums` -> its gradient, which is deferred
+  /// until it is loaded.
   struct Gradient: Operation {
     let relu: Bool
     var name: String { "batch-norm-gradient" }

@@ -1,6 +1,6 @@
 import Graphs
 
-/// Zeroes elements with probability `rate` and scales the rest by 1 / (1 - rate).
+/// Zeroes elements with probability `rate` and scales the others by 1 / (1 - rate).
 ///
 /// The mask is a function of a pair's key and the element's place alone: whichever rank or thread computes it, it is the
 /// same, and the gradient draws it again instead of keeping it.

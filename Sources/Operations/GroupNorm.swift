@@ -56,7 +56,7 @@ struct GroupNorm: Operation {
     let (instances, rows, channels) = extents(operands.inputs[0].shape)
     let width = channels / groups
     return [
-      Phase.ranges(instances, grain: max(1, 4096 / (rows * channels))) { [groups] range in
+      Phase.ranges(instances, grain: max(1, Tuning.Elements.doubles / (rows * channels))) { [groups] range in
         for instance in range {
           let offset = instance * rows * channels
           for group in 0..<groups {
@@ -84,7 +84,10 @@ struct GroupNorm: Operation {
       Cost(flops: 16 * inputs[0].shape.count, inputs, outputs)
     }
 
-    private func grain(_ instances: Int, _ count: Int) -> Int { max(1, 4096 / count, (instances + 63) / 64) }
+    private func grain(_ instances: Int, _ count: Int) -> Int {
+      let most = Tuning.Elements.mostPartialSums
+      return max(1, Tuning.Elements.doubles / count, (instances + most - 1) / most)
+    }
 
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
       let (instances, rows, channels) = norm.extents(inputs[0].shape)

@@ -66,9 +66,6 @@ struct MatrixProduct: Operation {
     return Cost(flops: 2 * outputs[0].shape.count * (extents?.depth ?? 0), inputs, outputs)
   }
 
-  /// Rows of one chunk of a tall product.
-  private static let grain = 64
-
   /// The product of one chunk: a piece of a tall left side, or one matrix of the batch.
   private func chunk(_ e: Extents, rows: Int) -> Product {
     Product(
@@ -81,16 +78,16 @@ struct MatrixProduct: Operation {
   func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
     guard let e = extents(inputs[0].shape, inputs[1].shape) else { return Workspace() }
     guard isTall(e) else { return Workspace(scratch: chunk(e, rows: e.rows).scratch) }
+    let grain = Tuning.MatrixProducts.rows
     return Workspace(
-      scratch: max(chunk(e, rows: min(Self.grain, e.rows)).scratch, chunk(e, rows: max(1, e.rows % Self.grain)).scratch)
-    )
+      scratch: max(chunk(e, rows: min(grain, e.rows)).scratch, chunk(e, rows: max(1, e.rows % grain)).scratch))
   }
 
   func phases(_ operands: Operands) -> [Phase] {
     guard let e = extents(operands.inputs[0].shape, operands.inputs[1].shape) else { return [] }
     let (left, right, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
     if isTall(e) {
-      let grain = Self.grain
+      let grain = Tuning.MatrixProducts.rows
       return [
         Phase(chunks: (e.rows + grain - 1) / grain) { [self] index, scratch in
           let first = index * grain

@@ -1,8 +1,5 @@
 @_exported import Graphs
 
-/// Elements of one chunk of element-wise work: 64 KiB of float32, well inside a core's own cache.
-let elementGrain = 16_384
-
 /// The failure of a gradient rule asked for the gradient of a gradient, which training never needs.
 func notTwice(_ operation: any Operation) -> Failure {
   Failure(.usage, "\(operation.name): second derivatives are not available")

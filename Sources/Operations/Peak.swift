@@ -27,6 +27,6 @@ public final class Peak: TeamWork, @unchecked Sendable {
       team.run(work)
       best = min(best, Recording.now - start)
     }
-    return Double(4 * rounds * dms_rows() * dms_lanes() * team.count) / Double(best)
+    return Double(4 * rounds * Tuning.mr * Tuning.lanes * team.count) / Double(best)
   }
 }

@@ -29,12 +29,12 @@ struct Permutation: Operation {
     return [
       Phase.ranges(output.rows, grain: elementGrain / columns) { rows in
         for row in rows {
-          var (rest, offset) = (row, 0)
+          var (remainder, offset) = (row, 0)
           var axis = steps.count - 2
           while axis >= 0 {
             let extent = output.dimensions[axis]
-            offset += rest % extent * steps[axis]
-            rest /= extent
+            offset += remainder % extent * steps[axis]
+            remainder /= extent
             axis -= 1
           }
           for k in 0..<columns { to.floats[row * columns + k] = from.floats[offset + k * column] }

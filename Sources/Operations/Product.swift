@@ -1,7 +1,7 @@
 import CKernels
 import COpenBLAS
 
-/// OpenBLAS's own threads stay out: chunks are shared out by the team. Set once, before the first product.
+/// OpenBLAS starts no threads of its own: the team's threads share the chunks. Set once, before the first product.
 private let singleThreaded: Void = openblas_set_num_threads(1)
 
 /// A product of matrices after the trunk: target [rows, columns] = scale * left [rows, depth] * right [depth, columns], row
@@ -12,11 +12,11 @@ struct Product {
   var transposeRight = false
   var scale: Float = 1
 
-  /// OpenBLAS's kernels for small matrices, up to 100^3 multiplications, allocate memory; those products are ours.
-  private var isSmall: Bool { rows * columns * depth <= 1_000_000 }
+  /// Whether the program's own kernels compute it.
+  private var isSmall: Bool { rows * columns * depth <= Tuning.MatrixProducts.mostOfOwn }
 
   /// Bytes of scratch memory.
-  var scratch: Int { isSmall ? (dms_packed_count(depth, columns) + rows * (depth + Int(DMS_RUN))) * 4 : 0 }
+  var scratch: Int { isSmall ? (dms_packed_count(depth, columns) + rows * (depth + Tuning.kc)) * 4 : 0 }
 
   /// Computes the product.
   func callAsFunction(
@@ -36,7 +36,7 @@ struct Product {
     var a = dms_left(values: left, stride: leftStride, transposed: 1)
     if !transposeLeft {
       dms_source(left, stride: leftStride).loadLeft(0..<rows, 0..<depth, loaded)
-      a = dms_left(values: loaded, stride: rows * Int(DMS_RUN), transposed: 0)
+      a = dms_left(values: loaded, stride: rows * Tuning.kc, transposed: 0)
     }
     var b = dms_matrix(values: right, stride: rightStride, transposed: transposeRight ? 1 : 0)
     dms_pack(&b, depth, columns, scale, 0, dms_pack_panels(depth, columns), packed)

@@ -18,7 +18,7 @@ struct Softmax: Operation {
     let (x, y) = (operands.inputs[0].floats, operands.outputs[0].floats)
     let columns = operands.inputs[0].shape.channels
     return [
-      Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, 2048 / columns)) { rows in
+      Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, Tuning.Elements.exponentials / columns)) { rows in
         for row in rows {
           let span = row * columns..<(row + 1) * columns
           var top = x[span.lowerBound]
@@ -47,7 +47,7 @@ struct Softmax: Operation {
       let (upstream, y, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
       let columns = operands.inputs[0].shape.channels
       return [
-        Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, 4096 / columns)) { rows in
+        Phase.ranges(operands.inputs[0].shape.rows, grain: max(1, Tuning.Elements.doubles / columns)) { rows in
           for row in rows {
             let offset = row * columns
             var sum: Float = 0

@@ -2,7 +2,7 @@ import CKernels
 import Graphs
 
 extension dms_source {
-  /// The rows of `operand`, with the batch norm or the gradient of a batch norm that it waits for.
+  /// The rows of `operand`, with the batch norm or the gradient of a batch norm that is deferred to it.
   init(_ operand: Operand) {
     if let deferred = operand.deferred {
       self.init(pending: deferred.operation, deferred.inputs)
@@ -45,17 +45,16 @@ extension dms_source {
 
   /// Loads channels `channels` of `rows` as the left side of a product, by rows.
   func loadLeft(_ rows: Range<Int>, _ channels: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
-    let run = Int(DMS_RUN)
-    place(
-      rows, channels, target, dms_layout(width: run, plane: rows.count * run, step: run), padded: channels.count)
+    let kc = Tuning.kc
+    place(rows, channels, target, dms_layout(width: kc, plane: rows.count * kc, step: kc), padded: channels.count)
   }
 
-  /// Loads at most `DMS_RUN` rows as the right side of a product.
+  /// Loads at most KC rows as the right side of a product.
   func loadRight(_ rows: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
-    let panel = dms_panel()
+    let nr = Tuning.nr
     place(
-      rows, 0..<stride, target, dms_layout(width: panel, plane: rows.count * panel, step: panel),
-      padded: (stride + panel - 1) / panel * panel)
+      rows, 0..<stride, target, dms_layout(width: nr, plane: rows.count * nr, step: nr),
+      padded: (stride + nr - 1) / nr * nr)
   }
 
   /// Adds channels `channels` of `rows` to `prefetch`.
@@ -101,13 +100,13 @@ struct Packed {
 
   /// Packs `matrix`, a few panels a chunk.
   func packing(_ matrix: dms_matrix) -> Phase {
-    Phase.ranges(dms_pack_panels(depth, columns), grain: 8) { panels in
+    Phase.ranges(dms_pack_panels(depth, columns), grain: Tuning.Products.packedPanels) { panels in
       withUnsafePointer(to: matrix) { dms_pack($0, depth, columns, 1, panels.lowerBound, panels.count, values) }
     }
   }
 
-  /// Depth that is loaded at once.
-  static let slice = 2 * Int(DMS_RUN)
+  /// Steps of depth that are loaded at once.
+  static var slice: Int { Tuning.Products.depth }
 
   /// Channels of a source that `multiply` loads first.
   var first: Range<Int> { 0..<min(depth, Packed.slice) }
@@ -125,13 +124,13 @@ struct Packed {
     while start < depth {
       let end = min(depth, start + Packed.slice)
       source.loadLeft(rows, start..<end, scratch)
-      var left = dms_left(values: scratch, stride: rows.count * Int(DMS_RUN), transposed: 0)
+      var left = dms_left(values: scratch, stride: rows.count * Tuning.kc, transposed: 0)
       var right = dms_right(values: values, depth: depth, columns: columns, first: start)
-      var soon = end < depth ? dms_prefetch() : prefetch
-      if end < depth { source.add(to: &soon, rows, end..<min(depth, end + Packed.slice)) }
+      var next = end < depth ? dms_prefetch() : prefetch
+      if end < depth { source.add(to: &next, rows, end..<min(depth, end + Packed.slice)) }
       dms_multiply(
         &left, &right, rows.count, channels.lowerBound, channels.count, end - start, adds || start > 0 ? 1 : 0,
-        target + channels.lowerBound, columns, &soon)
+        target + channels.lowerBound, columns, &next)
       start = end
     }
   }

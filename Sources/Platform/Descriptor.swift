@@ -5,11 +5,11 @@ enum Descriptor {
   /// Writes all of `bytes`; the error's number, or 0. `patience`: milliseconds to wait for a descriptor that does not block and
   /// takes nothing; below 0: for ever.
   static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, patience: Int32 = -1) -> Int32 {
-    var rest = bytes
-    while !rest.isEmpty {
-      let count = Foundation.write(descriptor, rest.baseAddress, rest.count)
+    var remaining = bytes
+    while !remaining.isEmpty {
+      let count = Foundation.write(descriptor, remaining.baseAddress, remaining.count)
       if count > 0 {
-        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        remaining = UnsafeRawBufferPointer(rebasing: remaining[count...])
       } else if count == 0 {
         return ENOSPC
       } else if errno == EAGAIN {

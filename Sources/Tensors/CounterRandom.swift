@@ -2,8 +2,8 @@ import Foundation
 
 /// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 ///
-/// A number is a pure function of the key and the counter, so whoever asks, in whatever order, on whichever rank, gets
-/// the same one. The key is the run's seed; the counter says what the number is for.
+/// A number is a pure function of the key and the counter, so it is the same in whatever order and on whichever rank it
+/// is computed. The key is the run's seed; the counter says what the number is for.
 public struct CounterRandom: Sendable {
   private let key: (UInt32, UInt32)
 

@@ -86,7 +86,7 @@ public struct Safetensors: Sendable {
     return true
   }
 
-  /// The failure of a file that people have in place of a safetensors file, known by its first bytes.
+  /// The failure of a file of another kind that was given for a safetensors file, recognised by its first bytes.
   private static func otherFormat(_ beginning: Data, _ path: String) -> Failure? {
     func begins(with bytes: [UInt8]) -> Bool { beginning.starts(with: bytes) }
     let hasHeader = beginning.count > 8 && beginning[8] == UInt8(ascii: "{")
@@ -120,7 +120,7 @@ public struct Safetensors: Sendable {
   public func tensor(_ name: String) throws -> Tensor {
     guard let entry = entries[name] else { throw Failure(.data, "\(path): tensor \(name) is missing") }
     let type = entry.type
-    // Twice the elements: whoever asks puts them into another order.
+    // Twice the elements: callers copy them into another order.
     try Storage.require(byteCount: type.byteCount + 8 * type.shape.count)
     if type.element == .float32 {
       let values = try [Float](unsafeUninitializedCapacity: type.shape.count) { buffer, count in
@@ -156,7 +156,7 @@ public struct Safetensors: Sendable {
     let type: TensorType
     let bytes: () -> Data
 
-    /// A tensor whose bytes are asked for when their turn comes.
+    /// A tensor whose bytes are produced when they are written.
     public init(_ name: String, _ type: TensorType, bytes: @escaping () -> Data) {
       self.name = name
       self.type = type

@@ -1,8 +1,8 @@
 /// The JSON header of a safetensors file: an object that gives each tensor's `dtype`, `shape` and `data_offsets`, and `__metadata__`,
 /// which maps strings to strings.
 ///
-/// Read by a scanner of just this grammar: a general reader of JSON would keep one of two equal names in silence, and would let
-/// depth and kinds of numbers through that this header cannot have.
+/// Read by a scanner of just this grammar: a general reader of JSON would silently keep one of two equal names, and accept
+/// depths and kinds of numbers that this header cannot have.
 struct SafetensorsHeader {
   /// What the header says of a tensor.
   struct Field {

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// One storage is one mapping; the engine cuts it into tensors. Whoever holds pointers into it must hold the storage.
 public final class Storage: @unchecked Sendable {
-  // Unchecked: the mapping never moves and its bytes are shared on purpose; the schedule says who writes when.
+  // Unchecked: the mapping never moves and its bytes are shared on purpose; the schedule decides which operation writes when.
 
   /// The first byte.
   public let base: UnsafeMutableRawPointer

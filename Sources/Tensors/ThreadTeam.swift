@@ -3,16 +3,16 @@ import Foundation
 
 /// Work that every thread of a team does together.
 public protocol TeamWork: AnyObject, Sendable {
-  /// Called once on each thread; `thread` is 0 ..< `team.count`. Threads meet at `team.barrier()`.
+  /// Called once on each thread; `thread` is 0 ..< `team.count`. `team.barrier()` waits for all of them.
   func run(thread: Int, team: ThreadTeam)
 }
 
 /// A fixed set of threads that run the same work in lockstep; the caller is thread 0.
 ///
-/// Between pieces of work the others sleep; inside one they meet at barriers that spin briefly and then yield, so that
-/// more threads than cores still make progress. Running work allocates nothing.
+/// Between pieces of work the others sleep; inside one they wait at barriers, which spin briefly and then yield, so that more threads
+/// than cores still make progress. Running work allocates nothing.
 public final class ThreadTeam: @unchecked Sendable {
-  // Unchecked: `work` and `generation` are only touched under `mutex`, the rest is atomic or constant.
+  // Unchecked: `work` and `generation` are only used under `mutex`, everything else is atomic or constant.
 
   /// The number of threads, the caller included.
   public let count: Int
@@ -50,7 +50,7 @@ public final class ThreadTeam: @unchecked Sendable {
     }
   }
 
-  /// Starts thread `index`; the error's number, or 0. Not by Foundation's `Thread`, which keeps to itself that one did not start.
+  /// Starts thread `index`; the error's number, or 0. Not by Foundation's `Thread`, which does not report that a thread could not start.
   private func start(_ index: Int) -> Int32 {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
@@ -76,7 +76,7 @@ public final class ThreadTeam: @unchecked Sendable {
     return code
   }
 
-  /// What a new thread is told. Unowned and unchecked: a team waits for its threads before it goes, also where it fails to start.
+  /// What a new thread is given. Unowned and unchecked: a team waits for its threads before it is freed, also where it fails to start.
   private final class Entry {
     unowned(unsafe) let team: ThreadTeam
     let index: Int
@@ -108,8 +108,8 @@ public final class ThreadTeam: @unchecked Sendable {
     self.work = nil
   }
 
-  /// Shares chunks `0 ..< count` out among the threads and then meets. Each goes through a range of its own, one chunk after the
-  /// other, and then through what is left of the others': who does what depends on who is fast, what is done does not.
+  /// Shares chunks `0 ..< count` among the threads and waits for all of them. Each thread takes the chunks of a range of its own in
+  /// order, and then what is left of the others' ranges: which thread does a chunk depends on their speed, the result does not.
   public func share(_ count: Int, _ thread: Int, _ body: (Int) -> Void) {
     guard self.count > 1 else {
       for chunk in 0..<count { body(chunk) }

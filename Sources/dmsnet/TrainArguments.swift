@@ -15,8 +15,8 @@ struct TrainArguments {
   init(_ arguments: [String]) throws {
     var file: String?
     var onLine: [String: [String]] = [:]
-    var rest = arguments[...]
-    while let argument = rest.popFirst() {
+    var remaining = arguments[...]
+    while let argument = remaining.popFirst() {
       guard argument.hasPrefix("--"), argument.count > 2 else {
         if ["-h", "-help"].contains(argument) { asksForHelp = true; continue }
         throw Failure(
@@ -26,10 +26,10 @@ struct TrainArguments {
       let (name, attached) = (String(parts[0]), parts.count > 1 ? String(parts[1]) : nil)
       func value() throws -> String {
         if let attached { return attached }
-        guard let next = rest.first, !next.hasPrefix("--") else {
+        guard let next = remaining.first, !next.hasPrefix("--") else {
           throw Failure(.usage, "Missing value for '--\(name)'")
         }
-        return String(rest.removeFirst())
+        return String(remaining.removeFirst())
       }
       switch name {
       case "help": asksForHelp = true
@@ -44,9 +44,9 @@ struct TrainArguments {
         case .single: onLine[name] = [try value()]
         case .list:
           onLine[name, default: []].append(try value())
-          while attached == nil, let next = rest.first, !next.hasPrefix("--") {
+          while attached == nil, let next = remaining.first, !next.hasPrefix("--") {
             onLine[name]?.append(next)
-            rest.removeFirst()
+            remaining.removeFirst()
           }
         }
       }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The engine through the program's door: every instruction set, and the benchmarks.
+/// The engine through the command line: every instruction set, and the benchmarks.
 @Suite(.serialized)
 struct EngineTests {
   private let fixtures = ["without-casfm", "uneven-channels"].map { name in

@@ -49,10 +49,10 @@ struct InspectionTests {
     ] {
       try Data("no picture".utf8).write(to: URL(fileURLWithPath: path))
     }
-    let rest = try dataset.leavingOut(dataset.inspect(Array(0..<8), workers: 2))
-    #expect(rest.patients.map(\.id) == ["0", "2", "5", "6", "7"])
+    let left = try dataset.leavingOut(dataset.inspect(Array(0..<8), workers: 2))
+    #expect(left.patients.map(\.id) == ["0", "2", "5", "6", "7"])
     #expect(
-      rest.summary.hasSuffix(
+      left.summary.hasSuffix(
         "5 of 8 patients have both images; 3 left out: 1 left image bad, 1 right image bad, 1 both images bad"))
     #expect(try dataset.leavingOut([]).patients == dataset.patients)
     let nobody = #expect(throws: Failure.self) {

@@ -122,8 +122,8 @@ struct PhotographTests {
     // A 16 x 8 picture, upright, as a camera of this orientation would have stored it.
     let (width, height) = (16, 8)
     func upright(_ x: Int, _ y: Int) -> UInt8 { x < 8 && y < 4 ? 230 : x >= 8 && y < 4 ? 120 : 20 }
-    let turned = orientation >= 5
-    let (w, h) = turned ? (height, width) : (width, height)
+    let swapsAxes = orientation >= 5
+    let (w, h) = swapsAxes ? (height, width) : (width, height)
     var pixels: [UInt8] = []
     for y in 0..<h {
       for x in 0..<w {

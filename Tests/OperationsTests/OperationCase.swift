@@ -12,10 +12,10 @@ struct Reference {
     values = []
     let count = shape.reduce(1, *)
     for flat in 0..<count {
-      var (index, rest) = ([Int](repeating: 0, count: shape.count), flat)
+      var (index, remainder) = ([Int](repeating: 0, count: shape.count), flat)
       for axis in shape.indices.reversed() {
-        index[axis] = rest % shape[axis]
-        rest /= shape[axis]
+        index[axis] = remainder % shape[axis]
+        remainder /= shape[axis]
       }
       values.append(value(index))
     }

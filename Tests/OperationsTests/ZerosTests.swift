@@ -44,10 +44,10 @@ struct ZerosTests {
       let (inputs, outputs, first) = (1 + stream.below(300), 128 + stream.below(300), 8)
       let pixels = first + 1 + stream.below(30)
       let dense = Self.map(pixels: first, channels: inputs, zeros: 0, &stream)
-      let rest = Self.map(pixels: pixels - first, channels: inputs, zeros: 0.5, &stream)
+      let others = Self.map(pixels: pixels - first, channels: inputs, zeros: 0.5, &stream)
       let weight = (0..<inputs * outputs).map { _ in stream.uniform(-1, 1) }
       let both = try [dense, dense.map { _ in 0 }].map {
-        try Self.convolution($0 + rest, [1, 1, pixels, inputs], weight, [1, 1, inputs, outputs], 1)
+        try Self.convolution($0 + others, [1, 1, pixels, inputs], weight, [1, 1, inputs, outputs], 1)
           .dropFirst(first * outputs)
       }
       #expect(both[0] == both[1], "seed \(seed): \(inputs) to \(outputs) channels, \(pixels) pixels")

@@ -39,7 +39,7 @@ struct TensorTests {
 
 struct ThreadTeamTests {
   private final class Count: TeamWork, @unchecked Sendable {
-    // Unchecked: each thread writes its own slots, and threads meet at the barrier in between.
+    // Unchecked: each thread writes its own slots, and the barrier separates them.
     var seen: [[Int]]
     let base: UnsafeMutablePointer<Int>
     init(_ threads: Int) {

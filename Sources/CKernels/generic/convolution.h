@@ -1,6 +1,6 @@
 // The matrix form of convolutions, one instruction set.
 
-static void gather_taps(const dms_geometry *g, const dms_source *map, long first, long rows, float *columns) {
+static void im2col(const dms_geometry *g, const dms_source *map, long first, long rows, float *columns) {
   const long c = g->channels, positions = g->out_height * g->out_width;
   const dms_layout layout = {c + LANES, 0, c};
   for (long r = first; r < first + rows; r++) {
@@ -28,7 +28,7 @@ static void gather_taps(const dms_geometry *g, const dms_source *map, long first
   }
 }
 
-static void scatter_taps(const dms_geometry *g, const float *columns, long first, long rows, float *map) {
+static void col2im(const dms_geometry *g, const float *columns, long first, long rows, float *map) {
   const long c = g->channels, positions = g->out_height * g->out_width;
   for (long r = first; r < first + rows; r++) {
     const long image = r / positions, y = r % positions / g->out_width, x = r % g->out_width;

@@ -1,4 +1,5 @@
-// Every kernel of one instruction set. Before including: LANES, ROWS.
+// Every kernel of one instruction set. Before including: the set's own `tuning.h`.
+#include "tuning.h"
 #include "vector.h"
 
 #include "source.h"
@@ -7,7 +8,7 @@
 #include "normalisation.h"
 #include "pooling.h"
 #include "prefetch.h"
-#include "nonzero.h"
+#include "sparse.h"
 #include "product.h"
 #include "winograd.h"
 

@@ -1,7 +1,5 @@
-// Batch norm's sums and passes, one instruction set. Rows are read as they lie in memory, which a processor foresees; a few are
-// added in float32 before double precision takes over.
-
-enum { SHORT_RUN = 8 };
+// Batch norm's sums and passes, one instruction set. Rows are read in the order of memory, which the hardware prefetches by itself;
+// SHORT_SUM of them are added in float32 before double precision takes over.
 
 /// Adds the first `count` lanes to totals in memory.
 INLINE void add_wide(double *total, vector v, long count) {
@@ -20,8 +18,8 @@ INLINE void add_wide(double *total, vector v, long count) {
 /// the channels.
 #define SUM_ROWS(rows, channels, constants, element, sum, product)               \
   for (long c = 0; c < channels; c++) sum[c] = product[c] = 0;                   \
-  for (long start = 0; start < rows; start += SHORT_RUN) {                       \
-    const long end = start + SHORT_RUN < rows ? start + SHORT_RUN : rows;        \
+  for (long start = 0; start < rows; start += SHORT_SUM) {                       \
+    const long end = start + SHORT_SUM < rows ? start + SHORT_SUM : rows;        \
     for (long c = 0; c < channels; c += LANES) {                                 \
       const long count = channels - c < LANES ? channels - c : LANES;            \
       vector a, b, short_a = (vector)(0), short_b = (vector)(0);                 \
@@ -61,7 +59,7 @@ INLINE void residual_kind(int a_pending, int b_pending, const dms_source *a, con
   const vector none = (vector)(-__builtin_inff()), zero = (vector)(0);
   for (long r = row; r < row + rows; r++)
     for (long c = first; c < first + channels; c += LANES) {
-      const long at = r * a->stride + c, rest = first + channels - c, count = rest < LANES ? rest : LANES;
+      const long at = r * a->stride + c, left = first + channels - c, count = left < LANES ? left : LANES;
       const coefficients ka = coefficients_of(a_pending ? NORM : PLAIN, a, c, count);
       const coefficients kb = coefficients_of(b_pending ? NORM : PLAIN, b, c, count);
       const vector p = value(a_pending ? NORM : PLAIN, load_up_to(a->x + at, count), zero, &ka, none);

@@ -1,8 +1,5 @@
 // Loading of sources, one instruction set. A block of vectors keeps its channels' coefficients in registers over all rows.
 
-/// How many rows further on memory is prefetched.
-enum { PREFETCH_ROWS = 8 };
-
 enum kind { PLAIN, NORM, GRADIENT };
 
 /// Coefficients of one vector of channels.
@@ -38,13 +35,13 @@ INLINE vector value(enum kind kind, vector x, vector g, const coefficients *k, v
 /// `vectors` whole vectors of every row from channel `c`.
 INLINE void load_block(enum kind kind, int vectors, const dms_source *s, long row, long rows, long c, float *target,
                        long step) {
-  coefficients k[16];
+  coefficients k[PLAIN_VECTORS];
   const vector floor = (vector)(s->relu ? 0 : -__builtin_inff());
   for (int v = 0; v < vectors; v++) k[v] = coefficients_of(kind, s, c + v * LANES, LANES);
   for (long r = 0; r < rows; r++) {
     const long at = (row + r) * s->stride + c;
-    // A few vectors of every row are no stream that a processor foresees.
-    for (int v = 0; v < vectors; v += 16 / LANES) {
+    // The hardware does not prefetch a few vectors of every row by itself.
+    for (int v = 0; v < vectors; v += CACHE_LINE / LANES) {
       __builtin_prefetch(s->x + at + PREFETCH_ROWS * s->stride + v * LANES);
       if (kind == GRADIENT) __builtin_prefetch(s->upstream + at + PREFETCH_ROWS * s->stride + v * LANES);
     }
@@ -75,13 +72,12 @@ INLINE void load_kind(enum kind kind, const dms_source *s, long row, long rows, 
     float *place = target + c / layout->width * layout->plane + c % layout->width;
     const long whole = (count - c) / LANES, room = (layout->width - c % layout->width) / LANES;
     const long vectors = whole < room ? whole : room;
-    if (kind == PLAIN && vectors >= 16) {
-      // Nothing to keep in registers: more of a row at a time.
-      load_block(kind, 16, s, row, rows, first + c, place, layout->step);
-      c += 16 * LANES;
-    } else if (vectors >= 4) {
-      load_block(kind, 4, s, row, rows, first + c, place, layout->step);
-      c += 4 * LANES;
+    if (kind == PLAIN && vectors >= PLAIN_VECTORS) {
+      load_block(kind, PLAIN_VECTORS, s, row, rows, first + c, place, layout->step);
+      c += PLAIN_VECTORS * LANES;
+    } else if (vectors >= COEFFICIENT_VECTORS) {
+      load_block(kind, COEFFICIENT_VECTORS, s, row, rows, first + c, place, layout->step);
+      c += COEFFICIENT_VECTORS * LANES;
     } else if (vectors >= 2) {
       load_block(kind, 2, s, row, rows, first + c, place, layout->step);
       c += 2 * LANES;

@@ -1,9 +1,6 @@
-// Vectors of one instruction set. Before including: LANES (floats of a vector).
+// Vectors of one instruction set, LANES floats each.
 
 typedef float vector __attribute__((ext_vector_type(LANES), aligned(4)));
-
-/// Floats of a panel: the columns of a product that a tile computes at once.
-enum { PANEL = 2 * LANES };
 
 /// As many doubles as a vector has floats.
 typedef double wide __attribute__((ext_vector_type(LANES)));
@@ -20,7 +17,7 @@ typedef double wide __attribute__((ext_vector_type(LANES)));
 INLINE vector load_vector(const float *p) { return *(const vector *)p; }
 INLINE void store_vector(float *p, vector v) { *(vector *)p = v; }
 
-/// The first `count` lanes from memory, zero in the rest.
+/// The first `count` lanes from memory, zero in the others.
 INLINE vector load_some(const float *p, long count) {
   vector v = (vector)(0);
   __builtin_memcpy(&v, p, count * sizeof(float));

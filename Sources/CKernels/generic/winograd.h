@@ -16,9 +16,9 @@ INLINE void input_line(const vector d[6], vector t[6]) {
   t[5] = FMA((vector)(A * A * B * B), d[1], FMA((vector)(-A * A - B * B), d[3], d[5]));
 }
 
-/// Of six pixels in a line only the first `known` reach an output: the others are chosen so that elements from `known` on
-/// vanish, which then need no products.
-INLINE void choose_rest(long known, vector d[6]) {
+/// Of six pixels in a line only the first `known` reach an output: the others are given values for which elements from `known` on
+/// are zero, and so need no products.
+INLINE void set_unused_pixels(long known, vector d[6]) {
   if (known == 6) return;
   if (known < 4) d[3] = (vector)(A * A) * d[1];
   if (known < 5) d[4] = FMA((vector)(B), FMA((vector)(-A * A), d[1], d[3]), (vector)(A * A) * d[2]);
@@ -74,7 +74,7 @@ INLINE void weight_gradient_line(const vector m[6], vector g[3]) {
 }
 
 /// Both transforms of a tile: down the columns, then along the rows.
-#define TWO_WAYS(from, to, down, along, in, out)                \
+#define TRANSFORM(from, to, down, along, in, out)               \
   vector half[to][from];                                        \
   for (int j = 0; j < from; j++) {                              \
     vector column[from], result[to];                            \
@@ -88,7 +88,7 @@ INLINE void weight_gradient_line(const vector m[6], vector g[3]) {
     for (int j = 0; j < to; j++) out;                           \
   }
 
-/// Prefetches one place of every element: thirty-six streams are more than a processor follows by itself.
+/// Prefetches one vector of each of the 36 elements, more streams than the hardware follows by itself.
 INLINE void prefetch_elements(const float *p, long apart) {
   for (int f = 0; f < 36; f++) __builtin_prefetch(p + f * apart);
 }
@@ -101,13 +101,13 @@ INLINE void to_elements(int upstream, long high, long wide, const float *patch, 
       const float *pixel = patch + t * 4 * channels + c;
       float *place = target + t * layout->step + c / layout->width * layout->plane + c % layout->width;
       if (upstream) {
-        TWO_WAYS(4, 6, upstream_line, upstream_line, load_vector(pixel + i * line + j * channels),
-                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * apart, result[j]))
+        TRANSFORM(4, 6, upstream_line, upstream_line, load_vector(pixel + i * line + j * channels),
+                  if (i < high && j < wide) store_vector(place + (i * 6 + j) * apart, result[j]))
       } else {
-#define DOWN(d, t) (choose_rest(high, d), input_line(d, t))
-#define ALONG(d, t) (choose_rest(wide, d), input_line(d, t))
-        TWO_WAYS(6, 6, DOWN, ALONG, load_vector(pixel + i * line + j * channels),
-                 if (i < high && j < wide) store_vector(place + (i * 6 + j) * apart, result[j]))
+#define DOWN(d, t) (set_unused_pixels(high, d), input_line(d, t))
+#define ALONG(d, t) (set_unused_pixels(wide, d), input_line(d, t))
+        TRANSFORM(6, 6, DOWN, ALONG, load_vector(pixel + i * line + j * channels),
+                  if (i < high && j < wide) store_vector(place + (i * 6 + j) * apart, result[j]))
 #undef DOWN
 #undef ALONG
       }
@@ -141,11 +141,11 @@ INLINE void from_elements(long rows, long columns, const float *products, long a
     for (long c = 0; c < channels; c += LANES) {
       const long count = channels - c < LANES ? channels - c : LANES;
       const float *m = products + t * step + c;
-      prefetch_elements(m + 4 * LANES, apart);
+      prefetch_elements(m + PREFETCH_OUTPUT * LANES, apart);
       float *place = target + 4 * t * pixel + c;
-      TWO_WAYS(6, 4, output_line, output_line,
-               i < rows + 2 && j < columns + 2 ? load_vector(m + (i * 6 + j) * apart) : (vector)(0),
-               if (i < rows && j < columns) store_some(place + i * line + j * pixel, result[j], count, adds))
+      TRANSFORM(6, 4, output_line, output_line,
+                i < rows + 2 && j < columns + 2 ? load_vector(m + (i * 6 + j) * apart) : (vector)(0),
+                if (i < rows && j < columns) store_some(place + i * line + j * pixel, result[j], count, adds))
     }
 }
 
@@ -159,22 +159,22 @@ static void winograd_output(const float *products, long apart, long step, const 
 
 /// 3x3 taps of one vector to 36 places.
 INLINE void weight_tile(const vector taps[9], float *place, long apart) {
-  TWO_WAYS(3, 6, weight_line, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * apart, result[j]))
+  TRANSFORM(3, 6, weight_line, weight_line, taps[i * 3 + j], store_vector(place + (i * 6 + j) * apart, result[j]))
 }
 
 static void straight_weight(const float *weight, long inputs, long outputs, const dms_weight_part *part, float *packed,
                             long apart) {
-  for (long c = 0; c < part->columns; c += PANEL)
+  for (long c = 0; c < part->columns; c += NR)
     for (long i = 0; i < part->depth; i++)
-      for (long v = 0; v < PANEL; v += LANES) {
-        const long rest = part->columns - c - v, width = rest < LANES ? (rest > 0 ? rest : 0) : LANES;
+      for (long v = 0; v < NR; v += LANES) {
+        const long left = part->columns - c - v, width = left < LANES ? (left > 0 ? left : 0) : LANES;
         vector taps[9];
         for (long tap = 0; tap < 9; tap++) {
           const float *place = weight + (tap * inputs + part->first + i) * outputs + part->column + c + v;
           __builtin_prefetch(place + PREFETCH_ROWS * outputs);
           taps[tap] = load_up_to(place, width);
         }
-        weight_tile(taps, packed + c * part->depth + i * PANEL + v, apart);
+        weight_tile(taps, packed + c * part->depth + i * NR + v, apart);
       }
 }
 
@@ -183,7 +183,7 @@ static void rotated_weight(const float *weight, long inputs, long outputs, const
                            long apart) {
   for (long base = 0; base < part->depth; base += LANES) {
     const long height = part->depth - base < LANES ? part->depth - base : LANES;
-    for (long c = 0; c < (part->columns + PANEL - 1) / PANEL * PANEL; c += LANES) {
+    for (long c = 0; c < (part->columns + NR - 1) / NR * NR; c += LANES) {
       const long width = part->columns - c;
       vector block[9][LANES];
       for (long tap = 0; tap < 9; tap++) {
@@ -196,7 +196,7 @@ static void rotated_weight(const float *weight, long inputs, long outputs, const
       for (long k = 0; k < height; k++) {
         vector taps[9];
         for (long tap = 0; tap < 9; tap++) taps[tap] = block[tap][k];
-        weight_tile(taps, packed + c / PANEL * PANEL * part->depth + (base + k) * PANEL + c % PANEL, apart);
+        weight_tile(taps, packed + c / NR * NR * part->depth + (base + k) * NR + c % NR, apart);
       }
     }
   }
@@ -216,10 +216,10 @@ static void winograd_weight_gradient(const float *products, long apart, long row
     for (long c = 0; c < columns; c += LANES) {
       const long width = columns - c < LANES ? columns - c : LANES;
       const float *m = products + k * columns + c;
-      prefetch_elements(m + 8 * LANES, apart);
+      prefetch_elements(m + PREFETCH_GRADIENT * LANES, apart);
       float *place = gradient + k * line + c;
-      TWO_WAYS(6, 3, weight_gradient_line, weight_gradient_line, load_up_to(m + (i * 6 + j) * apart, width),
-               store_some(place + (i * 3 + j) * tap, result[j], width, 0))
+      TRANSFORM(6, 3, weight_gradient_line, weight_gradient_line, load_up_to(m + (i * 6 + j) * apart, width),
+                store_some(place + (i * 3 + j) * tap, result[j], width, 0))
     }
 }
 #undef A

@@ -8,6 +8,7 @@
 #include "pooling.h"
 #include "product.h"
 #include "source.h"
+#include "tuning.h"
 #include "update.h"
 #include "winograd.h"
 
@@ -16,8 +17,5 @@ const char *dms_instruction_set(void);
 
 /// Whether the environment variable DMSNET_ISA names a set that this processor lacks.
 int dms_instruction_set_unavailable(void);
-
-/// Floats of a vector of that set.
-long dms_lanes(void);
 
 #endif

@@ -1,4 +1,4 @@
-/// Rows of a convolution's matrix form: one row an output position, its columns the taps (row, column, channel).
+/// A convolution's matrix form: one row an output position, its columns the taps (row, column, channel) under it.
 #ifndef DMS_CONVOLUTION_H
 #define DMS_CONVOLUTION_H
 #include "source.h"
@@ -11,12 +11,12 @@ typedef struct {
   long stride, padding;
 } dms_geometry;
 
-/// Loads the input under output positions `first ..< first + rows` (counted over all images) to `columns`
+/// im2col: copies the input under output positions `first ..< first + rows` (counted over all images) to `columns`
 /// [rows, kernel_height * kernel_width * channels]; outside the map lies zero. The source's rows are the map's pixels.
-void dms_gather_taps(const dms_geometry *g, const dms_source *map, long first, long rows, float *columns);
+void dms_im2col(const dms_geometry *g, const dms_source *map, long first, long rows, float *columns);
 
-/// Adds `columns` of output positions `first ..< first + rows` back to the taps they came from.
-void dms_scatter_taps(const dms_geometry *g, const float *columns, long first, long rows, float *map);
+/// col2im, its transpose: adds `columns` of output positions `first ..< first + rows` to the input elements they stand for.
+void dms_col2im(const dms_geometry *g, const float *columns, long first, long rows, float *map);
 
 /// Loads lines `line ..< line + lines` of one image, pixels `column ..< column + columns` of each, to `patch`
 /// [lines, columns, padded]; outside the map and beyond the channels lies zero.

@@ -3,7 +3,7 @@
 #define DMS_NORMALISATION_H
 #include "source.h"
 
-/// Sum of x - reference and of its square for `channels` channels over `rows` rows, `stride` floats apart. Short runs are added in
+/// Sum of x - reference and of its square for `channels` channels over `rows` rows, `stride` floats apart. A few rows are added in
 /// float32, their sums in double precision, as PyTorch's are.
 void dms_moments(const float *x, const float *reference, long rows, long stride, long channels, double *sum,
                  double *squares);

@@ -7,7 +7,7 @@
 /// first.
 void dms_max_pool(const dms_geometry *g, const float *map, long first, long lines, float *output, unsigned char *taps);
 
-/// Input lines `first ..< first + lines` of the map's gradient: each element gathers from the windows it won.
+/// Input lines `first ..< first + lines` of the map's gradient: an element's is the sum over the windows whose maximum it is.
 void dms_max_pool_gradient(const dms_geometry *g, const float *upstream, const unsigned char *taps, long first,
                            long lines, float *map);
 

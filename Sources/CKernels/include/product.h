@@ -1,18 +1,18 @@
 /// Matrix products on one thread, in float32: target [rows, columns] (+)= left [rows, depth] * right [depth, columns].
 ///
-/// The micro-kernel computes up to `dms_rows()` rows of one panel of `dms_panel()` columns, all in registers. Depth is cut into
-/// runs of `DMS_RUN`: short sums round less than long ones, and a run of a panel stays in the nearest cache. Where a left side by
-/// rows has zeros enough, their products are skipped: the same sums, bit by bit, as long as the right side is finite.
+/// The interface of the micro-kernel. MR, NR and KC are the instruction set's (`dms_tuning`). The micro-kernel computes a tile of at
+/// most MR x NR of the target in registers, over a block of at most KC steps of depth, and then stores it or adds it to the target
+/// (Goto and van de Geijn 2008; Van Zee and van de Geijn 2015). Its operands:
+///  - left side by rows: for each block of depth, [rows][KC]; element (r, k) at `values[k / KC * stride + r * KC + k % KC]`;
+///  - or left side transposed: element (r, k) at `values[k * stride + r]`;
+///  - right side, packed: for each block of depth, panels [steps of the block][NR], zeros beyond the last column. It is packed once
+///    and used for many products;
+///  - target by rows, any number of floats apart.
 ///
-/// Left side, two forms:
-///  - by rows: for each run, [rows][DMS_RUN]; element (r, k) at `values[k / DMS_RUN * stride + r * DMS_RUN + k % DMS_RUN]`;
-///  - transposed: element (r, k) at `values[k * stride + r]`.
-/// Right side: for each run, panels [run][panel], zeros beyond the last column. It is packed once and serves many products.
+/// Where a left side by rows has zeros enough, their products are skipped: the same sums, bit by bit, as long as the right side is
+/// finite.
 #ifndef DMS_PRODUCT_H
 #define DMS_PRODUCT_H
-
-/// Products summed before they are added to the target.
-enum { DMS_RUN = 128 };
 
 /// A matrix in memory: element (i, j) lies at `values[i * stride + j]`, or at `values[j * stride + i]` where transposed.
 typedef struct {
@@ -34,13 +34,13 @@ typedef struct {
   long depth, columns, first;
 } dms_right;
 
-/// `rows` rows of `columns` floats, `stride` apart, from each of a few places: they are read side by side.
+/// `rows` rows of `columns` floats, `stride` apart, from each of a few places, row by row of all places.
 typedef struct {
   const float *values[4];
   long places, stride, rows, columns;
 } dms_region;
 
-/// Memory that will be read next, in this order. A product prefetches it bit by bit while it computes.
+/// Memory that will be read next, in this order. A product prefetches it while it computes, a part with every tile.
 typedef struct {
   long count;
   dms_region regions[4];
@@ -58,16 +58,10 @@ static inline void dms_prefetch_add(dms_prefetch *prefetch, const float *values,
   last->values[last->places++] = values;
 }
 
-/// The most rows that the micro-kernel computes at once.
-long dms_rows(void);
-
-/// Columns of a panel.
-long dms_panel(void);
-
 /// Floats that the packed form of a right side [depth, columns] takes.
 long dms_packed_count(long depth, long columns);
 
-/// Panels of a packed right side, over all runs; what `dms_pack` can be shared out by.
+/// Panels of a packed right side, over all blocks of depth; what threads can share the packing out by.
 long dms_pack_panels(long depth, long columns);
 
 /// Packs panels `first ..< first + count` of right [depth, columns], multiplied by `scale`.
@@ -76,13 +70,13 @@ void dms_pack(const dms_matrix *right, long depth, long columns, float scale, lo
 /// target [columns, rows] = source [rows, columns] transposed, with `stride` floats a row of the target.
 void dms_transpose(const float *source, long rows, long columns, float *target, long stride);
 
-/// Columns `first ..< first + count` of the product over `depth`; `first` is a multiple of the panel's. The left side begins at the
-/// right side's `first` depth, which, where it lies by rows, begins a run. `target` is where row 0 of column `first` goes and has
+/// Columns `first ..< first + count` of the product over `depth`; `first` is a multiple of NR. The left side begins at the right
+/// side's `first` depth, which, where it lies by rows, begins a block of depth. `target` is where row 0 of column `first` goes and has
 /// `stride` floats a row. `prefetch` may be NULL.
 void dms_multiply(const dms_left *left, const dms_right *right, long rows, long first, long count, long depth,
                   int accumulate, float *target, long stride, const dms_prefetch *prefetch);
 
-/// `rounds` rounds of 2 * `dms_rows()` multiply-adds of whole vectors, all in registers: the most a core can do. `sink` has room
+/// `rounds` rounds of 2 * MR multiply-adds of whole vectors, all in registers: the most a core can do. `sink` has room
 /// for two vectors.
 void dms_fused_loop(long rounds, float *sink);
 

@@ -1,5 +1,5 @@
-/// Rows of channels-last values, some still to be computed: loading applies what is pending, so that batch norm, ReLU and
-/// their gradient make no pass of their own.
+/// Rows of channels-last values, some still to be computed: loading applies what is pending (prologue fusion), so that batch norm,
+/// ReLU and their gradient need no pass over memory of their own.
 #ifndef DMS_SOURCE_H
 #define DMS_SOURCE_H
 

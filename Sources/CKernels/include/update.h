@@ -13,7 +13,7 @@ void dms_adamw(float *w, const float *g, float *m, float *v, long count, float r
 /// average += share * (w - average).
 void dms_average(float *average, const float *w, long count, float share);
 
-/// The sum of squares, in double precision; short runs first in order.
+/// The sum of squares, in double precision and always in the same order.
 double dms_sum_squares(const float *x, long count);
 
 /// x += y.

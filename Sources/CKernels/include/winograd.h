@@ -6,8 +6,8 @@
 
 /// `count` tiles side by side, of `rows` x `columns` outputs each, 1 to 4.
 ///
-/// A tile of fewer than four outputs in a direction wants only as many elements of that direction as outputs and two more, the
-/// first ones: pixels beyond, which no output needs, are chosen so that the others vanish. Those are neither written nor read.
+/// A tile of n < 4 outputs in a direction needs only the first n + 2 elements of that direction: the pixels that none of its outputs
+/// reads are given values for which the other elements are zero. Those elements are neither written nor read.
 typedef struct {
   long count, rows, columns;
 } dms_tiles;
@@ -28,7 +28,7 @@ void dms_winograd_upstream(const float *patch, long line, long channels, const d
 void dms_winograd_output(const float *products, long apart, long step, const dms_tiles *tiles, long channels, int adds,
                          float *target, long line, long pixel);
 
-/// Of a weight: depth `first ..< first + depth`, at most a run, and columns `column ..< column + columns`.
+/// Of a weight: depth `first ..< first + depth`, at most KC, and columns `column ..< column + columns`.
 typedef struct {
   long first, depth, column, columns;
 } dms_weight_part;

@@ -1,6 +1,5 @@
 #include "../kernels.h"
-#define LANES 4
-#define ROWS 6
+#include "tuning.h"
 #include "../generic/kernels.h"
 
-const dms_kernels dms_kernels_portable = {"portable", ROWS, PANEL, LANES, DMS_EVERY_KERNEL(DMS_ENTRY)};
+const dms_kernels dms_kernels_portable = {"portable", {LANES, MR, NR, KC, MC}, DMS_EVERY_KERNEL(DMS_ENTRY)};

@@ -1,10 +1,10 @@
-/// libxml2's text reader without its headers, which drag ICU's in; what a walk meets becomes codes.
+/// libxml2's text reader without its headers, which include ICU's; what the reader finds becomes codes.
 #ifndef CXML_H
 #define CXML_H
 
 typedef struct dms_xml dms_xml;
 
-/// What a step of the walk met.
+/// What the reader found.
 enum {
   DMS_XML_DAMAGED = -1,
   DMS_XML_END = 0,

@@ -21,10 +21,10 @@ struct SheetReader {
 
   /// "AA7" for column 26, row 7.
   private var cellName: String {
-    var (letters, rest) = ("", column + 1)
-    while rest > 0 {
-      letters = String(UnicodeScalar(UInt8(65 + (rest - 1) % 26))) + letters
-      rest = (rest - 1) / 26
+    var (letters, quotient) = ("", column + 1)
+    while quotient > 0 {
+      letters = String(UnicodeScalar(UInt8(65 + (quotient - 1) % 26))) + letters
+      quotient = (quotient - 1) / 26
     }
     return "cell \(letters)\(number)"
   }

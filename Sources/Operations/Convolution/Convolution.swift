@@ -6,7 +6,7 @@ import class Foundation.ProcessInfo
 /// Convolution without bias over channels-last maps: [N,H,W,I] and weight [kh,kw,I,O] -> [N,H',W',O].
 ///
 /// It runs as a product of matrices (`Taps`) or by Winograd's tiles (`Tiles`), whichever the shape makes cheaper. Batch norms
-/// and their gradients are absorbed: what is pending is computed where maps and gradients are loaded.
+/// and their gradients are fused into it: what is pending is computed where maps and gradients are loaded.
 struct Convolution: Operation {
   let stride: Int
   let padding: Int
@@ -81,11 +81,11 @@ struct Convolution: Operation {
       Cost(flops: 2 * inputs[0].shape.rows * inputs[1].shape.count, inputs, outputs)
     }
 
-    /// With stride 1 a convolution of the gradient with the weight rotated; otherwise taps are scattered.
+    /// With stride 1 a convolution of the gradient with the weight rotated; otherwise a product and col2im.
     private func form(_ inputs: [TensorType]) -> any MapForm {
       let taps = Taps(map: map, weight: inputs[1].shape, stride: stride, padding: padding)
       if let tiles = Tiles(taps, algorithm) { return tiles.rotated.product(isRotated: true) }
-      return taps.isPlain ? TapProduct(taps: taps, isTransposed: true) : ScatteredTaps(taps: taps)
+      return taps.isPlain ? TapProduct(taps: taps, isTransposed: true) : Col2imProduct(taps: taps)
     }
     func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace { form(inputs).workspace }
     func pieces(_ inputs: [TensorType], _ outputs: [TensorType]) -> Pieces? { form(inputs).pieces }

@@ -11,13 +11,15 @@ struct LocalTileProduct: MapForm {
 
   /// Nil where the weight is not small.
   init?(_ tiles: Tiles, isRotated: Bool) {
-    guard tiles.inputs * tiles.outputs <= 16384 else { return nil }
+    guard tiles.inputs * tiles.outputs <= Tuning.Tiles.smallWeight else { return nil }
     (self.tiles, self.isRotated) = (tiles, isRotated)
   }
 
   private var inputs: Int { tiles.inputs }
   private var outputs: Int { tiles.outputs }
-  private var ranges: [Range<Int>] { tiles.ranges(most: max(28, 5120 / (inputs + outputs))) }
+  private var ranges: [Range<Int>] {
+    tiles.ranges(most: max(Tuning.Tiles.leastLocalTiles, Tuning.Tiles.local / (inputs + outputs)))
+  }
   private var step: Int { Tiles.padded(outputs) }
   private var weightsApart: Int { Tiles.apart(Packed.count(inputs, outputs)) }
 
@@ -25,8 +27,8 @@ struct LocalTileProduct: MapForm {
 
   /// Floats from element to element of the transformed inputs and of the products of `count` tiles.
   private func apart(_ count: Int) -> (inputs: Int, products: Int) {
-    let run = Int(DMS_RUN)
-    return (Tiles.apart((inputs + run - 1) / run * run * count), Tiles.apart(count * step))
+    let kc = Tuning.kc
+    return (Tiles.apart((inputs + kc - 1) / kc * kc * count), Tiles.apart(count * step))
   }
 
   var workspace: Workspace {
@@ -41,10 +43,10 @@ struct LocalTileProduct: MapForm {
     _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     let (ranges, patch) = (ranges, Tiles.patch(tiles.across, inputs))
-    let run = Int(DMS_RUN)
+    let kc = Tuning.kc
     let columns = Packed.count(1, outputs)
     return [
-      Phase.ranges(inputs, grain: run) { depth in
+      Phase.ranges(inputs, grain: kc) { depth in
         tiles.transform(
           weight, isRotated: isRotated, depth, 0..<outputs, into: workspace + depth.lowerBound * columns,
           apart: weightsApart)
@@ -58,15 +60,15 @@ struct LocalTileProduct: MapForm {
         tiles.transform(
           ranges[chunk], order, of: map, patches, into: left, apart: apart.inputs, Tiles.byRows(order.count))
         for element in 0..<36 {
-          let wanting = order.wanting(element)
+          let needing = order.needing(element)
           var side = dms_left(
-            values: left + element * apart.inputs + wanting.lowerBound * run, stride: order.count * run, transposed: 0
+            values: left + element * apart.inputs + needing.lowerBound * kc, stride: order.count * kc, transposed: 0
           )
           var right = dms_right(
             values: workspace + element * weightsApart, depth: inputs, columns: outputs, first: 0)
           dms_multiply(
-            &side, &right, wanting.count, 0, outputs, inputs, 0,
-            products + element * apart.products + wanting.lowerBound * step, step, nil)
+            &side, &right, needing.count, 0, outputs, inputs, 0,
+            products + element * apart.products + needing.lowerBound * step, step, nil)
         }
         tiles.finish(
           ranges[chunk], order, products, apart: apart.products, step: step, 0..<outputs, adds: adds, target)

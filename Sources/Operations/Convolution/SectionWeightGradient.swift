@@ -3,7 +3,7 @@ import Graphs
 
 /// The gradient of a small weight: the matrix, transposed, times the upstream gradient, a section of their rows a chunk.
 ///
-/// A chunk loads both sides once, some rows at a time, and keeps its sums in a core's own cache; the sums of sections are joined in
+/// A chunk loads both sides once, some rows at a time, and keeps its sums in a core's own cache; the sums of sections are added in
 /// order.
 struct SectionWeightGradient: WeightForm {
   let name = "product"
@@ -12,36 +12,41 @@ struct SectionWeightGradient: WeightForm {
 
   /// Nil where the weight is large.
   init?(_ taps: Taps) {
-    guard taps.columns * taps.outputs <= 131_072 else { return nil }
+    guard taps.columns * taps.outputs <= Tuning.WeightGradients.smallWeight else { return nil }
     self.taps = taps
-    sections = Pieces(rows: taps.rows, in: max(1, min(8, taps.rows / 256)), channels: 1)
+    sections = Pieces(
+      rows: taps.rows, in: max(1, min(Tuning.chunks, taps.rows / Tuning.WeightGradients.sectionRows)), channels: 1)
   }
 
   private var count: Int { taps.columns * taps.outputs }
   /// Rows that are loaded at once.
-  private var run: Int { max(32, min(Int(DMS_RUN), 49_152 / (taps.columns + taps.outputs) / 16 * 16)) }
+  private var rowsAtOnce: Int {
+    let most = Tuning.WeightGradients.loaded / (taps.columns + taps.outputs) / Tuning.line * Tuning.line
+    return max(Tuning.WeightGradients.leastRows, min(Tuning.kc, most))
+  }
   /// Floats from row to row of the loaded matrix.
   private var step: Int { Tiles.apart(taps.columns) }
 
   var workspace: Workspace {
     Workspace(
       shared: sections.count > 1 ? sections.count * count * 4 : 0,
-      scratch: (Packed.count(run, taps.outputs) + run * step) * 4)
+      scratch: (Packed.count(rowsAtOnce, taps.outputs) + rowsAtOnce * step) * 4)
   }
 
   func phases(
     _ map: dms_source, upstream: dms_source, _ target: UnsafeMutablePointer<Float>,
     _ workspace: UnsafeMutablePointer<Float>
   ) -> [Phase] {
-    let (sections, count, outputs, columns, run, step) = (sections, count, taps.outputs, taps.columns, run, step)
+    let (sections, count, outputs, columns, step) = (sections, count, taps.outputs, taps.columns, step)
+    let rowsAtOnce = rowsAtOnce
     let partial = sections.count > 1 ? workspace : target
     let products = Phase(chunks: sections.count) { chunk, scratch in
       let rows = sections[chunk].rows
       let matrix = scratch.assumingMemoryBound(to: Float.self)
-      let packed = matrix + run * step
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: run) {
-        let part = first..<min(first + run, rows.upperBound)
-        let next = part.upperBound..<min(part.upperBound + run, rows.upperBound)
+      let packed = matrix + rowsAtOnce * step
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: rowsAtOnce) {
+        let part = first..<min(first + rowsAtOnce, rows.upperBound)
+        let next = part.upperBound..<min(part.upperBound + rowsAtOnce, rows.upperBound)
         upstream.loadRight(part, packed)
         var prefetch = dms_prefetch()
         upstream.add(to: &prefetch, next, 0..<outputs)
@@ -49,7 +54,7 @@ struct SectionWeightGradient: WeightForm {
           map.load(part, 0..<columns, matrix, step: step)
           map.add(to: &prefetch, next, 0..<columns)
         } else {
-          _ = taps.gather(map, part, matrix)
+          _ = taps.im2col(map, part, matrix)
         }
         var left = dms_left(values: matrix, stride: taps.isPlain ? step : columns, transposed: 1)
         var right = dms_right(values: packed, depth: part.count, columns: outputs, first: 0)

@@ -22,22 +22,24 @@ struct Taps {
     isPlain = weight[0] == 1 && weight[1] == 1 && stride == 1 && padding == 0
   }
 
-  /// Floats of scratch memory that `matrix` wants for `count` rows.
-  func gathered(_ count: Int) -> Int { isPlain ? 0 : (count * columns + 15) / 16 * 16 }
+  /// Floats of scratch memory that `matrix` needs for `count` rows.
+  func im2colCount(_ count: Int) -> Int {
+    isPlain ? 0 : (count * columns + Tuning.line - 1) / Tuning.line * Tuning.line
+  }
 
-  /// A source whose row 0 is the matrix's row `rows.lowerBound`: the map itself, or rows gathered into `scratch`.
+  /// A source whose row 0 is the matrix's row `rows.lowerBound`: the map itself, or rows copied to `scratch` by im2col.
   func matrix(_ map: dms_source, _ rows: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> (dms_source, Range<Int>)
   {
     if isPlain { return (map, rows) }
-    return (dms_source(gather(map, rows, scratch), stride: columns), 0..<rows.count)
+    return (dms_source(im2col(map, rows, scratch), stride: columns), 0..<rows.count)
   }
 
   /// The matrix's rows in memory, row after row.
-  func gather(
+  func im2col(
     _ map: dms_source, _ rows: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
   ) -> UnsafePointer<Float> {
     withUnsafePointer(to: geometry) { geometry in
-      withUnsafePointer(to: map) { dms_gather_taps(geometry, $0, rows.lowerBound, rows.count, scratch) }
+      withUnsafePointer(to: map) { dms_im2col(geometry, $0, rows.lowerBound, rows.count, scratch) }
     }
     return UnsafePointer(scratch)
   }
@@ -45,14 +47,18 @@ struct Taps {
 
 /// Rows and columns of a product in pieces of at most about `most` rows, which fit a core's own cache and suffice for several
 /// threads.
-func productPieces(rows: Int, columns: Int, most: Int, gathered: Int = 0) -> Pieces {
-  let most = max(24, min(most, 131_072 / columns, gathered > 0 ? 196_608 / gathered : most))
+func productPieces(rows: Int, columns: Int, most: Int, im2col: Int = 0) -> Pieces {
+  let tuning = Tuning.Products.self
+  let most = max(
+    tuning.leastRows, min(most, Tuning.secondCache / columns, im2col > 0 ? tuning.im2col / im2col : most))
   var count = (rows + most - 1) / most
-  // Multiples of eight, which threads share out evenly, while they have rows enough for the micro-kernel; then columns are cut.
-  while count % 8 != 0, count < 48, rows / (count + 1) >= 48 { count += 1 }
+  // Multiples of eight, which threads share evenly, while they have rows enough for the micro-kernel; then columns are cut.
+  while count % Tuning.chunks != 0, count < tuning.mostPieces, rows / (count + 1) >= tuning.leastSharedRows {
+    count += 1
+  }
   var across = 1
-  while count * across < 8, columns / (2 * across) >= 128 { across *= 2 }
-  return Pieces(rows: rows, in: count, channels: columns, in: across, unit: dms_panel())
+  while count * across < Tuning.chunks, columns / (2 * across) >= tuning.leastSharedColumns { across *= 2 }
+  return Pieces(rows: rows, in: count, channels: columns, in: across, unit: Tuning.nr)
 }
 
 /// The map as a product: of the matrix and the weight, or, for a 1x1 kernel, of the gradient and the weight transposed.
@@ -64,12 +70,9 @@ struct TapProduct: MapForm {
   private var depth: Int { isTransposed ? taps.outputs : taps.columns }
   private var columns: Int { isTransposed ? taps.columns : taps.outputs }
 
-  /// Rows of a piece: a loaded slice of them leaves room in a small second cache (512 KiB) for the target and the weight.
-  private static let mostRows = 128
-
   var pieces: Pieces {
     productPieces(
-      rows: taps.rows, columns: columns, most: Self.mostRows, gathered: taps.isPlain ? 0 : depth)
+      rows: taps.rows, columns: columns, most: Tuning.mc, im2col: taps.isPlain ? 0 : depth)
   }
 
   private var rowsAtOnce: Int { pieces.rows.map(\.count).max() ?? 0 }
@@ -78,7 +81,7 @@ struct TapProduct: MapForm {
     let rows = rowsAtOnce
     return Workspace(
       shared: Packed.count(depth, columns) * 4,
-      scratch: (taps.gathered(rows) + Packed.scratch(rows: rows)) * 4)
+      scratch: (taps.im2colCount(rows) + Packed.scratch(rows: rows)) * 4)
   }
 
   func phases(
@@ -87,7 +90,7 @@ struct TapProduct: MapForm {
   ) -> [Phase] {
     let pieces = pieces
     let packed = Packed(values: workspace, depth: depth, columns: columns)
-    let beyond = taps.gathered(rowsAtOnce)
+    let beyond = taps.im2colCount(rowsAtOnce)
     return [
       packed.packing(dms_matrix(values: weight, stride: taps.outputs, transposed: isTransposed ? 1 : 0)),
       Phase(chunks: pieces.count) { chunk, scratch in
@@ -109,14 +112,16 @@ struct TapProduct: MapForm {
   }
 }
 
-/// The gradient of a map where taps overlap or skip: products of gradient and weight, added to where the taps came from. A piece
+/// The gradient of a map where taps overlap or leave pixels out: products of gradient and weight, added to the map by col2im. A piece
 /// is a whole image.
-struct ScatteredTaps: MapForm {
-  var name: String { "product, scattered" }
+struct Col2imProduct: MapForm {
+  var name: String { "product, col2im" }
   let taps: Taps
 
   private var positions: Int { taps.rows / taps.images }
-  private var grain: Int { max(24, min(192, positions, 131_072 / taps.columns)) }
+  private var grain: Int {
+    max(Tuning.Products.leastRows, min(Tuning.Products.col2imRows, positions, Tuning.secondCache / taps.columns))
+  }
 
   var pieces: Pieces {
     let pixels = taps.geometry.height * taps.geometry.width
@@ -126,7 +131,7 @@ struct ScatteredTaps: MapForm {
   var workspace: Workspace {
     Workspace(
       shared: Packed.count(taps.outputs, taps.columns) * 4,
-      scratch: (taps.gathered(grain) + Packed.scratch(rows: grain)) * 4)
+      scratch: (taps.im2colCount(grain) + Packed.scratch(rows: grain)) * 4)
   }
 
   func phases(
@@ -147,9 +152,9 @@ struct ScatteredTaps: MapForm {
           var prefetch = dms_prefetch()
           map.add(to: &prefetch, rows.upperBound..<min(rows.upperBound + grain, end), packed.first)
           packed.multiply(
-            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.gathered(grain),
+            map, rows, 0..<taps.columns, adds: false, into: products, products + taps.im2colCount(grain),
             prefetch: prefetch)
-          withUnsafePointer(to: taps.geometry) { dms_scatter_taps($0, products, first, rows.count, target) }
+          withUnsafePointer(to: taps.geometry) { dms_col2im($0, products, first, rows.count, target) }
         }
       },
     ]

@@ -2,7 +2,7 @@ import CKernels
 
 /// Where the tiles of some lines lie in the 36 matrices: sorted so that those of an element lie together.
 ///
-/// At the right and the bottom of a map tiles may have fewer than four outputs in a direction, and then want as many of that
+/// At the right and the bottom of a map tiles may have fewer than four outputs in a direction, and then need as many of that
 /// direction's six elements as outputs and two more. The order is: tiles cut off at the right, whole ones, those cut off at the
 /// bottom, those cut off at both.
 struct TileOrder {
@@ -35,8 +35,8 @@ struct TileOrder {
     lines.upperBound / down - lines.lowerBound / down
   }
 
-  /// The tiles that want `element`.
-  func wanting(_ element: Int) -> Range<Int> {
+  /// The tiles that need `element`.
+  func needing(_ element: Int) -> Range<Int> {
     let (row, column) = (element / 6, element % 6)
     let start = column < right + 2 ? 0 : starts.whole
     if row >= bottom + 2 { return start..<starts.bottom }

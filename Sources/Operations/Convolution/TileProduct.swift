@@ -3,29 +3,27 @@ import Graphs
 
 /// A map by tiles: inputs transformed, 36 products, outputs transformed back.
 ///
-/// Inputs are transformed once; then a chunk takes some tiles and a block of channels, transforms that block's weights run by run,
-/// multiplies and transforms back: transformed weights and products are never kept for the whole map.
+/// Inputs are transformed once; then a chunk takes some tiles and a block of channels, transforms that block's weights a few steps of
+/// depth at a time, multiplies and transforms back: transformed weights and products are never kept for the whole map.
 struct TileProduct: MapForm {
   let name = "tiles"
   let tiles: Tiles
   /// Whether the weight is used rotated and transposed.
   let isRotated: Bool
 
-  /// Tiles of a chunk, which share a block's transformed weights.
-  static let mostTiles = 128
-  /// Channels of a block, a panel or two of the widest instruction set: the more, the less often inputs come from afar, while
-  /// chunks suffice for several threads.
+  /// Channels of a block.
   private let width: Int
-  /// Depth whose transformed weights stay in a core's own cache, a part of a run.
-  private static let slice = 64
+  /// Steps of depth whose weights are transformed at once.
+  private static let slice = Tuning.Tiles.depth
 
   init(tiles: Tiles, isRotated: Bool) {
     (self.tiles, self.isRotated) = (tiles, isRotated)
-    width = tiles.ranges(most: Self.mostTiles).count * (tiles.outputs / 64) >= 8 ? 64 : 32
+    let (narrow, wide) = (Tuning.Tiles.narrowBlock, Tuning.Tiles.wideBlock)
+    width = tiles.ranges(most: Tuning.Tiles.most).count * (tiles.outputs / wide) >= Tuning.chunks ? wide : narrow
   }
 
   private var inputs: Int { tiles.inputs }
-  private var ranges: [Range<Int>] { tiles.ranges(most: Self.mostTiles) }
+  private var ranges: [Range<Int>] { tiles.ranges(most: Tuning.Tiles.most) }
   private var blocks: [Range<Int>] {
     Pieces(rows: 1, in: 1, channels: tiles.outputs, in: tiles.outputs, unit: width).channels
   }
@@ -34,8 +32,8 @@ struct TileProduct: MapForm {
 
   /// Floats from element to element: of the transformed inputs and the products of `count` tiles, and of weights.
   private func inputsApart(_ count: Int) -> Int {
-    let run = Int(DMS_RUN)
-    return Tiles.apart((inputs + run - 1) / run * run * count)
+    let kc = Tuning.kc
+    return Tiles.apart((inputs + kc - 1) / kc * kc * count)
   }
   private func productsApart(_ count: Int) -> Int { Tiles.apart(count * width) }
   private var weightsApart: Int { Tiles.apart(Self.slice * width) }
@@ -101,7 +99,7 @@ struct TileProduct: MapForm {
       _ block: Range<Int>, _ weight: UnsafePointer<Float>, _ adds: Bool, _ target: UnsafeMutablePointer<Float>,
       _ scratch: UnsafeMutablePointer<Float>
     ) {
-      let (tiles, width, run) = (form.tiles, form.width, Int(DMS_RUN))
+      let (tiles, width, kc) = (form.tiles, form.width, Tuning.kc)
       let products = scratch + 36 * form.weightsApart
       let (apart, inputsApart) = (form.productsApart(order.count), form.inputsApart(order.count))
       for start in stride(from: 0, to: tiles.inputs, by: TileProduct.slice) {
@@ -110,25 +108,25 @@ struct TileProduct: MapForm {
         let next = depth.upperBound..<min(depth.upperBound + TileProduct.slice, tiles.inputs)
         for element in 0..<36 {
           let left = { (element: Int) in
-            let place = start / run * run * order.count + order.wanting(element).lowerBound * run + start % run
+            let place = start / kc * kc * order.count + order.needing(element).lowerBound * kc + start % kc
             return UnsafePointer(inputs + element * inputsApart + place)
           }
-          // While the 36 products are computed, the next one's inputs come near, and the next run's weights, a tap with every
-          // fourth.
+          // While a product is computed, the next element's inputs are prefetched, and with every fourth one tap of the next
+          // steps' weights.
           var prefetch = dms_prefetch()
           if element < 35 {
-            prefetch.add(left(element + 1), stride: run, 0..<order.wanting(element + 1).count, 0..<depth.count)
+            prefetch.add(left(element + 1), stride: kc, 0..<order.needing(element + 1).count, 0..<depth.count)
           }
           if element % 4 == 0 {
             form.addWeight(to: &prefetch, weight + element / 4 * tiles.inputs * tiles.outputs, next, block)
           }
-          let wanting = order.wanting(element)
-          var near = dms_left(values: left(element), stride: 0, transposed: 0)
+          let needing = order.needing(element)
+          var side = dms_left(values: left(element), stride: 0, transposed: 0)
           var right = dms_right(
             values: scratch + element * form.weightsApart, depth: depth.count, columns: block.count, first: 0)
           dms_multiply(
-            &near, &right, wanting.count, 0, block.count, depth.count, start > 0 ? 1 : 0,
-            products + element * apart + wanting.lowerBound * width, width, &prefetch)
+            &side, &right, needing.count, 0, block.count, depth.count, start > 0 ? 1 : 0,
+            products + element * apart + needing.lowerBound * width, width, &prefetch)
         }
       }
       tiles.finish(lines, order, products, apart: apart, step: width, block, adds: adds, target)

@@ -23,28 +23,28 @@ struct TileWeightGradient: WeightForm {
   init(tiles: Tiles) {
     self.tiles = tiles
     (inputs, outputs) = (tiles.inputs, tiles.outputs)
-    step = Tiles.padded(inputs) + 16
-    sections = tiles.ranges(most: max(tiles.across, 87_040 / (inputs + outputs)))
+    step = Tiles.padded(inputs) + Tuning.line
+    sections = tiles.ranges(most: max(tiles.across, Tuning.Tiles.section / (inputs + outputs)))
     let most = (sections.map(\.count).max() ?? 0) * tiles.across
     inputsApart = Tiles.apart(most * step)
     upstreamApart = Tiles.apart(Packed.count(most, Tiles.padded(outputs)))
-    isByBlock = inputs * outputs >= 1 << 16
-    let width = isByBlock ? 64 : max(inputs, outputs)
+    isByBlock = inputs * outputs >= Tuning.Tiles.largeWeight
+    let width = isByBlock ? Tuning.Tiles.gradientBlock : max(inputs, outputs)
     blocks = Pieces(
       rows: inputs, in: (inputs + width - 1) / width, channels: outputs, in: (outputs + width - 1) / width,
-      unit: dms_panel())
+      unit: Tuning.nr)
     productsApart = Tiles.apart((blocks.rows.map(\.count).max() ?? 0) * (blocks.channels.map(\.count).max() ?? 0))
   }
 
-  /// Whether products need not outlive a chunk.
-  private var arePassing: Bool { isByBlock && sections.count == 1 }
+  /// Whether products are only needed until the end of their chunk.
+  private var areLocal: Bool { isByBlock && sections.count == 1 }
 
   var workspace: Workspace {
     let products = 36 * productsApart
     return Workspace(
-      shared: (36 * (inputsApart + upstreamApart) + (arePassing ? 0 : blocks.count * products)) * 4,
+      shared: (36 * (inputsApart + upstreamApart) + (areLocal ? 0 : blocks.count * products)) * 4,
       scratch: max(
-        Tiles.patch(tiles.across, inputs), Tiles.patch(tiles.across, outputs), arePassing ? products : 0) * 4)
+        Tiles.patch(tiles.across, inputs), Tiles.patch(tiles.across, outputs), areLocal ? products : 0) * 4)
   }
 
   func phases(
@@ -79,7 +79,7 @@ struct TileWeightGradient: WeightForm {
       phases.append(
         Phase(chunks: blocks.count) { block, scratch in
           let products =
-            arePassing ? scratch.assumingMemoryBound(to: Float.self) : products + block * 36 * productsApart
+            areLocal ? scratch.assumingMemoryBound(to: Float.self) : products + block * 36 * productsApart
           for element in 0..<36 {
             multiply(element, order, block, isFirst, workspace, products + element * productsApart)
           }
@@ -88,7 +88,7 @@ struct TileWeightGradient: WeightForm {
     }
     if !isByBlock {
       phases.append(
-        Phase.ranges(inputs, grain: 8) { rows in
+        Phase.ranges(inputs, grain: Tuning.Tiles.finished) { rows in
           finish(rows, 0..<outputs, products + rows.lowerBound * outputs, target)
         })
     }
@@ -101,15 +101,15 @@ struct TileWeightGradient: WeightForm {
     _ products: UnsafeMutablePointer<Float>
   ) {
     let (rows, columns) = blocks[block]
-    let wanting = order.wanting(element)
+    let needing = order.needing(element)
     var left = dms_left(
-      values: transformed + element * inputsApart + wanting.lowerBound * step + rows.lowerBound, stride: step,
+      values: transformed + element * inputsApart + needing.lowerBound * step + rows.lowerBound, stride: step,
       transposed: 1)
     var right = dms_right(
       values: transformed + 36 * inputsApart + element * upstreamApart, depth: order.count,
-      columns: Tiles.padded(outputs), first: wanting.lowerBound)
+      columns: Tiles.padded(outputs), first: needing.lowerBound)
     dms_multiply(
-      &left, &right, rows.count, columns.lowerBound, columns.count, wanting.count, isFirst ? 0 : 1, products,
+      &left, &right, rows.count, columns.lowerBound, columns.count, needing.count, isFirst ? 0 : 1, products,
       columns.count, nil)
   }
 
@@ -127,22 +127,22 @@ struct TileWeightGradient: WeightForm {
     _ line: Int, _ order: TileOrder, _ upstream: dms_source, _ patch: UnsafeMutablePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
   ) {
-    let (channels, panel, run) = (Tiles.padded(outputs), dms_panel(), Int(DMS_RUN))
+    let (channels, nr, kc) = (Tiles.padded(outputs), Tuning.nr, Tuning.kc)
     var geometry = tiles.geometry
     (geometry.height, geometry.width, geometry.channels) = (geometry.out_height, geometry.out_width, outputs)
-    let panels = (channels + panel - 1) / panel
+    let panels = (channels + nr - 1) / nr
     tiles.patches(line..<line + 1, of: upstream, geometry, origin: 0, size: 4, patch) { _ in
       order.runs(line) { tiles, first, place in
         var part = tiles
         var tile = place
         while tile < place + tiles.count {
-          let start = tile / run * run
-          let end = min(place + tiles.count, start + run)
+          let start = tile / kc * kc
+          let end = min(place + tiles.count, start + kc)
           part.count = end - tile
-          var layout = dms_layout(width: panel, plane: min(run, order.count - start) * panel, step: panel)
+          var layout = dms_layout(width: nr, plane: min(kc, order.count - start) * nr, step: nr)
           dms_winograd_upstream(
             patch + 4 * (first + tile - place) * channels, 4 * self.tiles.across * channels, channels, &part,
-            target + (start * panels + tile - start) * panel, upstreamApart, &layout)
+            target + (start * panels + tile - start) * nr, upstreamApart, &layout)
           tile = end
         }
       }

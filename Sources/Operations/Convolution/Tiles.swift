@@ -10,7 +10,7 @@ struct Tiles {
   /// Lines of tiles of an image, and tiles of a line.
   let down, across: Int
 
-  /// Nil where tiles do not apply to `taps` or, unless asked for, do not pay.
+  /// Nil where tiles do not apply to `taps` or, unless asked for, cost more than products of matrices.
   init?(_ taps: Taps, _ algorithm: ConvolutionAlgorithm) {
     let g = taps.geometry
     guard algorithm == .automatic || algorithm == .winograd, g.kernel_height == 3, g.kernel_width == 3, g.stride == 1,
@@ -18,14 +18,13 @@ struct Tiles {
     else { return nil }
     self.init(g, taps.images, taps.inputs, taps.outputs)
     let narrow = min(inputs, outputs)
-    if narrow < (algorithm == .winograd ? 16 : 33) { return nil }
+    if narrow < (algorithm == .winograd ? Tuning.Tiles.leastChannels : Tuning.Tiles.leastChannelsByCost) { return nil }
     guard algorithm == .automatic else { return }
-    // In multiplications: products and transforms of tiles and of weights, against products and gathering of taps. What a
-    // transform costs was measured against the products.
-    let parts = (count + TileProduct.mostTiles - 1) / TileProduct.mostTiles
-    let tiles = 36 * count * inputs * outputs + 240 * count * (inputs + outputs) + 200 * parts * inputs * outputs
-    let direct = 10 * taps.rows * inputs * outputs
-    if tiles > direct { return nil }
+    // Products and transforms of tiles, and transforms of weights by each chunk, against products with im2col.
+    let (pairs, cost) = (inputs * outputs, Tuning.Tiles.self)
+    let parts = (count + cost.most - 1) / cost.most
+    let tiles = 36 * count * pairs + cost.tileCost * count * (inputs + outputs) + cost.weightCost * parts * pairs
+    if tiles > cost.directCost * taps.rows * pairs { return nil }
   }
 
   private init(_ geometry: dms_geometry, _ images: Int, _ inputs: Int, _ outputs: Int) {
@@ -71,11 +70,11 @@ struct Tiles {
   static func patch(_ across: Int, _ channels: Int) -> Int { 6 * (4 * across + 2) * padded(channels) }
 
   /// Channels rounded up to whole vectors.
-  static func padded(_ channels: Int) -> Int { (channels + 15) / 16 * 16 }
+  static func padded(_ channels: Int) -> Int { (channels + Tuning.line - 1) / Tuning.line * Tuning.line }
 
   /// Floats from one element's matrix of `count` floats to the next: whole cache lines, and never a power of two, at which
   /// 36 matrices would compete for a few sets of the caches.
-  static func apart(_ count: Int) -> Int { (count + 15) / 16 * 16 + (((count + 15) / 16) % 2 == 0 ? 16 : 0) }
+  static func apart(_ count: Int) -> Int { ((count + Tuning.line - 1) / Tuning.line | 1) * Tuning.line }
 
   /// Calls `body` with each line of `range`, its patch of `map` loaded: `size` pixels high, `origin` pixels above and left of the
   /// tiles.
@@ -118,7 +117,7 @@ struct Tiles {
 
   /// The layout of left sides by rows for `count` tiles.
   static func byRows(_ count: Int) -> dms_layout {
-    dms_layout(width: Int(DMS_RUN), plane: count * Int(DMS_RUN), step: Int(DMS_RUN))
+    dms_layout(width: Tuning.kc, plane: count * Tuning.kc, step: Tuning.kc)
   }
 
   /// Transforms weights of depth `depth` and `columns`, a right side an element; `isRotated`: for the gradient of the map.

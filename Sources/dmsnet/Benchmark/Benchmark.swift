@@ -17,7 +17,7 @@ struct BenchmarkOptions: ParsableArguments {
   @Option(help: "Threads.") var threads = 1
   @Option(help: "Runs that count.") var steps = 5
   @Option(help: "Runs before them.") var warmup = 2
-  @Flag(help: "Keep few block sums and rebuild the rest in the backward pass.") var recompute = false
+  @Flag(help: "Keep few block sums and rebuild the others in the backward pass.") var recompute = false
   @Option(help: "Write the figures to a file as JSON.") var json: String?
 
   /// Refuses values that are no use, and files that could not be written in the end.

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The house: who may import whom, and how long a file may be.
-struct HouseTests {
+/// The architecture: which target may import which, and how long a file may be.
+struct ArchitectureTests {
   private static let allowed: [String: Set<String>] = [
     "Platform": [], "Tensors": ["Platform", "CKernels", "Atomics"], "Graphs": ["Tensors"],
     "Operations": ["Graphs", "CKernels", "COpenBLAS"], "Models": ["Operations"],
