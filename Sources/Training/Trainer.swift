@@ -185,7 +185,7 @@ package final class Trainer {
       return
     }
     let program = try replica.training(pairs: batch.examples.count)
-    program.fill("images") { batch.normalise(into: $0) }
+    program.fill("images") { batch.copyImages(into: $0) }
     program.set("labels", batch.labels)
     program.set("eye_labels", batch.eyeLabels)
     program.set("pairs", [Float(pairs)])
