@@ -17,15 +17,4 @@ public struct Augmentation: Sendable {
     var stream = random.stream(.augmentation, example.epoch, example.position)
     return stream.uniform() < flip
   }
-
-  /// A picture of RGB rows, left and right exchanged.
-  static func mirrored(_ pixels: [UInt8], width: Int) -> [UInt8] {
-    var result = pixels
-    for row in 0..<pixels.count / (width * 3) {
-      for x in 0..<width {
-        for k in 0..<3 { result[(row * width + x) * 3 + k] = pixels[(row * width + width - 1 - x) * 3 + k] }
-      }
-    }
-    return result
-  }
 }

@@ -1,29 +1,8 @@
 import Foundation
 import Tensors
 
-/// Pairs ready for the network.
-public struct Batch: Sendable {
-  /// Where the pairs stand in the run.
-  public let examples: [Example]
-  /// RGB bytes of each pair, left and right.
-  let pictures: [(left: [UInt8], right: [UInt8])]
-  /// [B,K].
-  public let labels: [Float]
-  /// [2,B,K], left eyes first.
-  public let eyeLabels: [Float]
-
-  /// Writes the normalised images [2B,H,W,3], left ones first.
-  public func normalise(into target: UnsafeMutableBufferPointer<Float>) {
-    let all = pictures.map(\.left) + pictures.map(\.right)
-    let count = target.count / max(1, all.count)
-    for (index, bytes) in all.enumerated() {
-      Preparation.normalise(
-        bytes, into: UnsafeMutableBufferPointer(rebasing: target[index * count..<(index + 1) * count]))
-    }
-  }
-}
-
-/// Prefetches batches: decodes and prepares them on threads of its own, never more than a few before they are used.
+/// Prefetches batches: makes them ready, down to the values that the network reads, on threads of its own, never more than a few
+/// before they are used.
 ///
 /// Batches come in order and do not depend on the number of threads. A photograph that cannot be read surfaces from `next`
 /// when its batch comes up, with its patient; what is odd about one that can is added to the data set's `warnings`.
@@ -59,9 +38,11 @@ private final class Queue: @unchecked Sendable {
 
   private struct Slot {
     let examples: [Example]
-    var pairs: [Result<(left: [UInt8], right: [UInt8]), Failure>?]
+    let buffer: ImageBuffer
     var taken = 0
     var open: Int
+    /// What went wrong with which pair, of several the first.
+    var failed: (pair: Int, failure: Failure)?
   }
 
   private let dataset: Dataset
@@ -71,6 +52,7 @@ private final class Queue: @unchecked Sendable {
   private let batches: @Sendable (Int) -> [Example]?
   private let condition = NSCondition()
   private var slots: [Slot] = []
+  private var buffers = ImageBuffers()
   private var first = 0
   private var isExhausted = false
   private var isStopped = false
@@ -91,13 +73,14 @@ private final class Queue: @unchecked Sendable {
   }
 
   /// The batch and pair to prepare next; waits while enough is ready, nil when there is nothing left.
-  private func task() -> (batch: Int, pair: Int, example: Example)? {
+  private func task() -> (batch: Int, pair: Int, of: Int, example: Example, buffer: ImageBuffer)? {
     condition.lock()
     defer { condition.unlock() }
     while !isStopped {
       if let index = slots.firstIndex(where: { $0.taken < $0.examples.count }) {
+        let slot = slots[index]
         slots[index].taken += 1
-        return (first + index, slots[index].taken - 1, slots[index].examples[slots[index].taken - 1])
+        return (first + index, slot.taken, slot.examples.count, slot.examples[slot.taken], slot.buffer)
       }
       if isExhausted { return nil }
       if slots.count < prefetch {
@@ -106,8 +89,8 @@ private final class Queue: @unchecked Sendable {
           condition.broadcast()
           return nil
         }
-        slots.append(
-          Slot(examples: examples, pairs: Array(repeating: nil, count: examples.count), open: examples.count))
+        let buffer = buffers.take(2 * examples.count * imageCount)
+        slots.append(Slot(examples: examples, buffer: buffer, open: examples.count))
         condition.broadcast()
       } else {
         condition.wait()
@@ -116,29 +99,43 @@ private final class Queue: @unchecked Sendable {
     return nil
   }
 
+  /// Values of an image.
+  private var imageCount: Int { preparation.height * preparation.width * 3 }
+
   func work() {
     while let task = task() {
-      let result = Result { try prepare(task.example) }.mapError { $0 as? Failure ?? Failure(.data, "\($0)") }
+      func image(_ index: Int) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: task.buffer.values[index * imageCount..<(index + 1) * imageCount])
+      }
+      let result = Result { try prepare(task.example, image(task.pair), image(task.of + task.pair)) }
       condition.lock()
       let index = task.batch - first
-      slots[index].pairs[task.pair] = result
+      if case .failure(let error) = result, slots[index].failed.map({ $0.pair > task.pair }) ?? true {
+        slots[index].failed = (task.pair, error as? Failure ?? Failure(.data, "\(error)"))
+      }
       slots[index].open -= 1
       if slots[index].open == 0 { condition.broadcast() }
       condition.unlock()
     }
   }
 
-  private func prepare(_ example: Example) throws -> (left: [UInt8], right: [UInt8]) {
+  /// Writes both images of a pair.
+  private func prepare(
+    _ example: Example, _ left: UnsafeMutableBufferPointer<Float>, _ right: UnsafeMutableBufferPointer<Float>
+  ) throws {
     let patient = dataset.patients[example.patient]
-    func load(_ path: String) throws -> [UInt8] {
-      do { return try preparation.load(path, dataset.warnings) } catch let failure as Failure {
+    func write(_ path: String, into target: UnsafeMutableBufferPointer<Float>, mirrored: Bool) throws {
+      do {
+        try preparation.load(path, dataset.warnings).withUnsafeBufferPointer { pixels in
+          Normalisation.write(pixels, width: preparation.width, mirrored: mirrored, into: target)
+        }
+      } catch let failure as Failure {
         throw Failure(failure.kind, "patient \(patient.id): \(failure.message)", hint: failure.hint)
       }
     }
-    let (left, right) = (try load(patient.left), try load(patient.right))
-    guard augmentation?.mirrors(example) == true else { return (left, right) }
-    let width = preparation.width
-    return (Augmentation.mirrored(right, width: width), Augmentation.mirrored(left, width: width))
+    let mirrored = augmentation?.mirrors(example) ?? false
+    try write(patient.left, into: mirrored ? right : left, mirrored: mirrored)
+    try write(patient.right, into: mirrored ? left : right, mirrored: mirrored)
   }
 
   func next() throws -> Batch? {
@@ -152,7 +149,7 @@ private final class Queue: @unchecked Sendable {
     }
     condition.unlock()
     guard let slot else { return nil }
-    let pairs = try slot.pairs.compactMap { try $0?.get() }
+    if let failed = slot.failed { throw failed.failure }
     let patients = slot.examples.map { dataset.patients[$0.patient] }
     let mirrored = slot.examples.map { augmentation?.mirrors($0) ?? false }
     let eyes = [0, 1].flatMap { side in
@@ -161,6 +158,7 @@ private final class Queue: @unchecked Sendable {
       }
     }
     return Batch(
-      examples: slot.examples, pictures: pairs, labels: patients.flatMap { $0.labels.map(Float.init) }, eyeLabels: eyes)
+      examples: slot.examples, labels: patients.flatMap { $0.labels.map(Float.init) }, eyeLabels: eyes, slot.buffer,
+      count: 2 * slot.examples.count * imageCount)
   }
 }

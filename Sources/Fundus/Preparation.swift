@@ -11,11 +11,6 @@ public struct Preparation: Sendable, Hashable {
   /// A channel brighter than this belongs to the field of view; camera noise in the black surround stays below.
   private static let dark: UInt8 = 16
 
-  /// ImageNet's mean and deviation of each channel, of values in 0 ... 1.
-  public static let mean: [Float] = [0.485, 0.456, 0.406]
-  /// See `mean`.
-  public static let deviation: [Float] = [0.229, 0.224, 0.225]
-
   /// Decodes and prepares the photograph at `path`: RGB bytes, row by row. What is odd about it is added to `warnings`.
   func load(_ path: String, _ warnings: DecoderWarnings) throws -> [UInt8] {
     let (photograph, warning) = try EncodedPhotograph(path: path).decode(atLeast: max(height, width) * 5 / 4)
@@ -103,13 +98,5 @@ public struct Preparation: Sendable, Hashable {
     let place = max(0, min((2 * position + 1) * source * 2048 / target - 2048, (source - 1) * 4096))
     let first = place / 4096
     return first + 1 < source ? (first, [4096 - place % 4096, place % 4096]) : (first, [4096])
-  }
-
-  /// Bytes -> normalised values.
-  public static func normalise(_ bytes: [UInt8], into target: UnsafeMutableBufferPointer<Float>) {
-    let table = (0..<3).map { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / deviation[channel] } }
-    for i in stride(from: 0, to: bytes.count, by: 3) {
-      for k in 0..<3 { target[i + k] = table[k][Int(bytes[i + k])] }
-    }
   }
 }

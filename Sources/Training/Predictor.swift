@@ -37,7 +37,7 @@ public struct Predictor {
       var result: [Float] = []
       while let batch = try loader.next() {
         let program = try replica.inference(pairs: batch.examples.count)
-        program.fill("images") { batch.normalise(into: $0) }
+        program.fill("images") { batch.copyImages(into: $0) }
         program.run()
         let logits = program.output("logits")?.values ?? []
         result += logits.map { $0.isFinite ? Float(1 / (1 + exp(-Double($0)))) : .nan }

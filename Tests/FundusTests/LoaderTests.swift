@@ -37,7 +37,7 @@ struct LoaderTests {
     var result: [[Float]] = []
     while let batch = try loader.next() {
       var images = [Float](repeating: 0, count: batch.examples.count * 2 * 64 * 64 * 3)
-      images.withUnsafeMutableBufferPointer { batch.normalise(into: $0) }
+      images.withUnsafeMutableBufferPointer { batch.copyImages(into: $0) }
       result.append(images + batch.labels + batch.eyeLabels)
     }
     return result
@@ -69,6 +69,22 @@ struct LoaderTests {
     #expect(Array(flipped[labels..<labels + 16]) == Array(plain[labels..<labels + 16]))
     let eyes = labels + 16
     #expect(Array(flipped[eyes..<eyes + 16]) == Array(plain[eyes + 16..<eyes + 32]))
+  }
+
+  /// However many batches there are, their images lie in a few places; that of a batch that somebody still holds is not among them.
+  @Test func memoryOfBatchesIsUsedAgain() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 8)
+    let loader = Loader(dataset, Preparation(height: 64, width: 64), augmentation: nil, workers: 2, prefetch: 2) {
+      index in
+      index < 40 ? [Example(patient: index % 8, epoch: 0, position: index)] : nil
+    }
+    let kept = try #require(try loader.next())
+    let before = kept.withImages { Array($0) }
+    var places: Set<UnsafePointer<Float>?> = []
+    while let batch = try loader.next() { places.insert(batch.withImages { $0.baseAddress }) }
+    #expect(places.count <= 6, "\(places.count) buffers")
+    #expect(!places.contains(kept.withImages { $0.baseAddress }) && kept.withImages { Array($0) } == before)
   }
 
   @Test func aBadPictureSurfacesInItsBatch() throws {

@@ -193,11 +193,16 @@ struct PreparationTests {
     }
   }
 
-  @Test func valuesAreNormalised() {
-    var target = [Float](repeating: 0, count: 6)
-    target.withUnsafeMutableBufferPointer { Preparation.normalise([0, 0, 0, 255, 255, 255], into: $0) }
-    let (low, high): (Float, Float) = (-0.485 / 0.229, (1 - 0.406) / 0.225)
-    #expect(abs(target[0] - low) < 1e-5)
-    #expect(abs(target[5] - high) < 1e-5)
+  @Test(arguments: [false, true]) func valuesAreNormalised(mirrored: Bool) {
+    let bytes = (0..<2 * 3 * 3).map { UInt8($0 * 15) }
+    var target = [Float](repeating: 0, count: bytes.count)
+    bytes.withUnsafeBufferPointer { bytes in
+      target.withUnsafeMutableBufferPointer { Normalisation.write(bytes, width: 3, mirrored: mirrored, into: $0) }
+    }
+    for (y, x, k) in [(0, 0, 0), (0, 2, 1), (1, 0, 2), (1, 1, 0)] {
+      let byte = Float(bytes[(y * 3 + (mirrored ? 2 - x : x)) * 3 + k])
+      let expected = (byte / 255 - [0.485, 0.456, 0.406][k]) / [0.229, 0.224, 0.225][k]
+      #expect(abs(target[(y * 3 + x) * 3 + k] - expected) < 1e-5)
+    }
   }
 }

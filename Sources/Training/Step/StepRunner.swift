@@ -27,7 +27,7 @@ package struct StepRunner {
   /// hears of each of the program's steps that is done.
   package func run(_ batch: Batch, pairs: Int, completed: ((Int) -> Void)? = nil) throws -> StepLosses {
     let program = try program(pairs: batch.examples.count)
-    program.fill("images") { batch.normalise(into: $0) }
+    program.fill("images") { batch.copyImages(into: $0) }
     program.set("labels", batch.labels)
     program.set("eye_labels", batch.eyeLabels)
     program.set("pairs", [Float(pairs)])
