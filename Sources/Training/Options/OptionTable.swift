@@ -74,7 +74,7 @@ package struct OptionTable: Sendable {
     16, .range(1...65536))
   package let microBatch = TrainOption(
     "micro-batch", "Pairs of a micro-batch, which goes through the network at once.",
-    4, .range(1...4096))
+    8, .range(1...4096))
   package let bucket = TrainOption(
     "bucket", "MiB of gradients that travel at once.",
     25, .range(1...1024), onResume: .mayChange)

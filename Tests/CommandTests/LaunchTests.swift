@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+/// `launch/train`, which people start ranks with.
+@Suite(.serialized, .enabled(if: hasLauncher, "mpirun is not installed"))
+struct LaunchTests {
+  private let script =
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path + "/launch/train"
+
+  private func start(_ arguments: [String], errors: FileHandle) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["bash", script] + arguments
+    process.standardError = errors
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  /// A rank that is killed ends the job, which goes on by itself from the newest checkpoint, to the weights of a run that nobody
+  /// killed; what another try does not change is not tried again.
+  @Test func aFailedRunGoesOnByItself() throws {
+    let place = try Place()
+    let data = try place.data()
+    let log = "\(place.path)/errors.log"
+    try Data().write(to: URL(fileURLWithPath: log))
+    let options = ["--data", data, "--epochs", "40", "--checkpoint-every", "5", "--schedule", "constant"] + tiny
+    let process = try start(
+      ["--restarts", "2", "2", "1", "--output", "\(place.path)/run"] + options,
+      errors: try #require(FileHandle(forWritingAtPath: log)))
+    while place.steps("run") < 12 && process.isRunning { usleep(500) }
+    let steps = place.steps("run")
+    _ = try Process.run(
+      URL(fileURLWithPath: "/usr/bin/env"),
+      arguments: ["pkill", "-9", "-n", "-f", "^[^ ]*dmsnet train.*\(place.path)/run"]
+    ).waitUntilExit()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0 && steps < 200, "\(place.text("errors.log"))")
+    #expect(place.text("errors.log").contains("start 1 of 2 again, on 2 ranks"), "\(place.text("errors.log"))")
+    #expect(place.text("errors.log").contains("goes on from step"))
+    let whole = try Command.run(["train", "--output", "\(place.path)/whole"] + options)
+    #expect(whole.code == 0)
+    #expect(
+      place.bytes("run/checkpoints/last/model.safetensors") == place.bytes("whole/checkpoints/last/model.safetensors"))
+
+    let refused = try start(
+      ["--restarts", "2", "1", "1", "--data", data, "--output", "\(place.path)/none", "--clip", "inf"],
+      errors: try #require(FileHandle(forWritingAtPath: log)))
+    refused.waitUntilExit()
+    #expect(refused.terminationStatus == 64)
+  }
+}
