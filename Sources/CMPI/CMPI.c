@@ -13,11 +13,12 @@ enum { PIECE = 1 << 28 };
 enum {
   /// Transfers go in messages of at most so many bytes, so that one that is done shows that things move.
   MESSAGE = 1 << 20,
-  /// So many looks without anything done before the processor is left to others.
+  /// Where somebody waits for them: so many looks without anything done before the processor is left to others, for so many
+  /// nanoseconds.
   LOOKS = 200,
-  /// The shortest and the longest pause between looks, in nanoseconds.
-  SHORTEST_PAUSE = 20000,
-  LONGEST_PAUSE = 200000,
+  SHORT_PAUSE = 20000,
+  /// Where nobody waits: nanoseconds between looks. A network moves what its buffers hold by itself.
+  LONG_PAUSE = 250000,
 };
 
 /// Where transfers travel, apart from the collectives.
@@ -69,29 +70,25 @@ int dms_mpi_broadcast(void *bytes, long count, int root) {
   return code;
 }
 
-/// Waits for all requests. MPI's own waiting takes a whole core, which the step that goes on meanwhile needs: so it sleeps where
-/// nothing has happened for a while.
-static int wait_all(int count, MPI_Request *requests, int *finished) {
-  struct timespec pause = {0, SHORTEST_PAUSE};
+/// Waits for all requests. MPI's own waiting takes a whole core, which the step that goes on meanwhile needs: so it sleeps between
+/// looks.
+static int wait_all(int count, MPI_Request *requests, int *finished, const volatile int *is_urgent) {
   int left = count, looks = 0;
   while (left > 0) {
     int done;
     const int code = MPI_Testsome(count, requests, &done, finished, MPI_STATUSES_IGNORE);
     if (code) return code;
     left -= done;
-    if (done > 0) {
-      looks = 0;
-      pause.tv_nsec = SHORTEST_PAUSE;
-    } else if (++looks > LOOKS) {
-      nanosleep(&pause, NULL);
-      looks = LOOKS / 2;
-      if (pause.tv_nsec < LONGEST_PAUSE) pause.tv_nsec *= 2;
-    }
+    looks = done > 0 ? 0 : looks + 1;
+    if (left == 0 || done > 0) continue;
+    const int urgent = *is_urgent;
+    if (urgent && looks < LOOKS) continue;
+    nanosleep(&(struct timespec){0, urgent ? SHORT_PAUSE : LONG_PAUSE}, NULL);
   }
   return 0;
 }
 
-int dms_mpi_exchange(const dms_transfer *all, int count) {
+int dms_mpi_exchange(const dms_transfer *all, int count, const volatile int *is_urgent) {
   int messages = 0;
   for (int i = 0; i < count; i++) messages += (all[i].count + MESSAGE - 1) / MESSAGE;
   MPI_Request requests[messages + 1];
@@ -108,7 +105,7 @@ int dms_mpi_exchange(const dms_transfer *all, int count) {
                                : MPI_Irecv(bytes, length, MPI_BYTE, all[i].peer, 0, transfers, request);
         if (code) return code;
       }
-  return wait_all(started, requests, finished);
+  return wait_all(started, requests, finished, is_urgent);
 }
 
 /// Sums in place over all ranks, in pieces.

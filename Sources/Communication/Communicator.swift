@@ -20,6 +20,23 @@ public struct Transfer {
   }
 }
 
+/// Whether somebody waits for an exchange. It may become urgent on the way.
+public final class Urgency: @unchecked Sendable {
+  // Unchecked: one word, which is looked at again and again.
+  let flag: UnsafeMutablePointer<Int32>
+
+  /// Somebody waits from the start, or nobody yet.
+  public init(_ isUrgent: Bool = true) {
+    flag = .allocate(capacity: 1)
+    flag.initialize(to: isUrgent ? 1 : 0)
+  }
+
+  deinit { flag.deallocate() }
+
+  /// Whether somebody waits.
+  public func set(_ isUrgent: Bool) { flag.pointee = isUrgent ? 1 : 0 }
+}
+
 /// The ranks of a job and what they can tell one another. Calls are collective: every rank makes the same ones in the same
 /// order, one at a time. They may come from any thread, and `exchange` from one while another waits for it.
 public protocol Communicator: AnyObject {
@@ -37,8 +54,8 @@ public protocol Communicator: AnyObject {
   /// Gives every rank the bytes of `root`.
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws
   /// Sends and receives all of `transfers`, and returns when all are done. What one rank sends to another arrives in the order of
-  /// its transfers. Waiting leaves the processor to others.
-  func exchange(_ transfers: [Transfer]) throws
+  /// its transfers. Waiting leaves the processor to others, all the more where it is not urgent.
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency) throws
   /// Adds up all ranks' values, in place and in the order that the library likes: what the reduction in the tree's order is measured
   /// against.
   func sum(_ values: UnsafeMutableBufferPointer<Float>) throws

@@ -55,13 +55,15 @@ final class MPIJob: Communicator {
     try check(dms_mpi_broadcast(bytes.baseAddress, bytes.count, Int32(root)), "broadcast of \(bytes.count) bytes")
   }
 
-  func exchange(_ transfers: [Transfer]) throws {
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency) throws {
     let all = transfers.lazy.filter { !$0.bytes.isEmpty }.map {
       dms_transfer(
         bytes: $0.bytes.baseAddress, count: $0.bytes.count, peer: Int32($0.peer), sends: $0.direction == .send ? 1 : 0)
     }
     let array = Array(all)
-    try check(dms_mpi_exchange(array, Int32(array.count)), "exchange of \(array.reduce(0) { $0 + $1.count }) bytes")
+    try check(
+      dms_mpi_exchange(array, Int32(array.count), urgency.flag),
+      "exchange of \(array.reduce(0) { $0 + $1.count }) bytes")
   }
 
   func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {

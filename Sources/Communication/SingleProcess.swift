@@ -10,7 +10,7 @@ final class SingleProcess: Communicator {
 
   func barrier() {}
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {}
-  func exchange(_ transfers: [Transfer]) {}
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency) {}
   func sum(_ values: UnsafeMutableBufferPointer<Float>) {}
   func sum(_ values: UnsafeMutableBufferPointer<Double>) {}
   func maximum(_ value: Int) -> Int { value }

@@ -41,7 +41,7 @@ private final class ThreadRank: Communicator {
     if rank != root { all[root].copyBytes(to: bytes) }
   }
 
-  func exchange(_ transfers: [Transfer]) {
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency) {
     for transfer in transfers where transfer.direction == .send {
       meeting.post(Data(transfer.bytes), from: rank, to: transfer.peer)
     }

@@ -16,6 +16,7 @@ public enum Wire: String, Sendable, CaseIterable {
 public final class TreeReduction {
   private let communicator: any Communicator
   private let wire: Wire
+  private let urgency: Urgency
   private let sum: TreeSum
   /// The others' parts of this rank's slice.
   private var received = Scratch()
@@ -26,8 +27,10 @@ public final class TreeReduction {
   private var tree = ReductionTree(leaves: 0)
 
   /// Reductions over the ranks of `communicator`.
-  public init(_ communicator: any Communicator, wire: Wire = .float32) throws {
-    (self.communicator, self.wire) = (communicator, wire)
+  public init(
+    _ communicator: any Communicator, wire: Wire = .float32, urgency: Urgency = Urgency()
+  ) throws {
+    (self.communicator, self.wire, self.urgency) = (communicator, wire, urgency)
     sum = try TreeSum()
   }
 
@@ -92,7 +95,7 @@ public final class TreeReduction {
 
   private func exchange(_ moves: [Move]) throws {
     guard wire == .bfloat16 else {
-      return try communicator.exchange(moves.map { Transfer($0.direction, $0.peer, $0.values, $0.count) })
+      return try communicator.exchange(moves.map { Transfer($0.direction, $0.peer, $0.values, $0.count) }, urgency)
     }
     var next: UnsafeMutablePointer<UInt16> = try narrow.elements(moves.reduce(0) { $0 + $1.count })
     let places = moves.map { move in
@@ -100,7 +103,7 @@ public final class TreeReduction {
       if move.direction == .send { dms_to_bfloat16(next, move.values, move.count) }
       return next
     }
-    try communicator.exchange(zip(moves, places).map { Transfer($0.direction, $0.peer, $1, $0.count) })
+    try communicator.exchange(zip(moves, places).map { Transfer($0.direction, $0.peer, $1, $0.count) }, urgency)
     for (move, place) in zip(moves, places) where move.direction == .receive {
       dms_from_bfloat16(move.values, place, move.count)
     }

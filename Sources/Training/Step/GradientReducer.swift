@@ -13,6 +13,8 @@ package final class GradientReducer {
   private let jobs: BackgroundJobs?
   private let tensors: [(index: Int, range: Range<Int>)]
   private var isJoined = false
+  /// Whether the step waits for what is under way.
+  private let urgency = Urgency(false)
 
   /// A reducer of the gradients in `variables`.
   /// - Parameters:
@@ -30,7 +32,7 @@ package final class GradientReducer {
     ).ranges
     self.buckets = buckets
     let sums = PartialSums(variables.gradients, team: team)
-    let reduction = try TreeReduction(communicator, wire: wire)
+    let reduction = try TreeReduction(communicator, wire: wire, urgency: urgency)
     (self.sums, self.reduction) = (sums, reduction)
     guard communicator.size > 1 else {
       jobs = nil
@@ -69,6 +71,7 @@ package final class GradientReducer {
   /// A new step.
   package func begin(_ plan: StepPlan) {
     isJoined = false
+    urgency.set(false)
     sums.begin(plan.tree)
     reduction.begin(plan.tree, shares: plan.shares)
     jobs?.restart()
@@ -114,6 +117,7 @@ package final class GradientReducer {
 
   /// Waits until buckets up to number `bucket` are sums over the whole step: everywhere, or where sharded in this rank's slices.
   package func wait(for bucket: Int) throws {
+    urgency.set(true)
     if let jobs { return try jobs.wait(for: bucket + 1) }
     if !isJoined { sums.joinLast() }
     isJoined = true

@@ -55,10 +55,10 @@ struct Shards {
       keep(whole, from: state.floats)
       for rank in 1..<communicator.size where isSharded {
         try communicator.exchange(
-          slices(of: rank).map { Transfer(.receive, rank, values + $0.lowerBound, $0.count) })
+          slices(of: rank).map { Transfer(.receive, rank, values + $0.lowerBound, $0.count) }, Urgency())
       }
     } else if isSharded, let values = state.floats.baseAddress {
-      try communicator.exchange(slices.map { Transfer(.send, 0, values + $0.lowerBound, $0.count) })
+      try communicator.exchange(slices.map { Transfer(.send, 0, values + $0.lowerBound, $0.count) }, Urgency())
     }
     return whole
   }

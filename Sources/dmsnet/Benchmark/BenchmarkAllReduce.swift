@@ -36,8 +36,9 @@ struct BenchmarkAllReduce: ParsableCommand {
     reduction.begin(ReductionTree(leaves: ranks), shares: (0..<ranks).map { $0..<$0 + 1 })
     let team = try ThreadTeam(count: 1)
     var rows: [Row] = []
-    var bytes = 4 << 10
-    while bytes <= largest << 20 {
+    // From 4 KiB on, and a bucket of gradients by default.
+    let sizes = (stride(from: 12, through: 30, by: 2).map { 1 << $0 } + [25 << 20]).sorted()
+    for bytes in sizes where bytes <= largest << 20 {
       let array = UnsafeMutableBufferPointer(rebasing: storage.floats[..<(bytes / 4)])
       let sums = PartialSums(array, team: team)
       rows.append(
@@ -49,7 +50,6 @@ struct BenchmarkAllReduce: ParsableCommand {
         } library: {
           try communicator.sum(array)
         })
-      bytes *= 4
     }
     try communicator.onFirst {
       try json.map { try AtomicFile.write(Training.json(object(rows, ranks), indented: true), to: $0) }
