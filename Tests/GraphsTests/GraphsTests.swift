@@ -1,6 +1,6 @@
 import Glibc
 import Graphs
-import Operations
+import Lowering
 import Testing
 
 struct ProgramTests {
@@ -98,8 +98,7 @@ struct ProgramTests {
       let shape: Shape = [geometry.kernel, geometry.kernel, 40, 48]
       let weight = graph.variable(
         Variable("w", TensorType(shape), .parameter(decays: true), start: .normal(deviation: 0.1)))
-      let y = try norm.convolution(
-        weight, stride: geometry.stride, padding: geometry.padding, algorithm: algorithm)
+      let y = try norm.convolution(weight, stride: geometry.stride, padding: geometry.padding)
       let last = try y.batchNorm(BatchNormVariables(graph, "last", channels: 48), relu: true, isTraining: true)
       let all = try last.times(last).reshaped([last.shape.count]).sum(axes: 0..<1, keepsAxes: true)
       let gradients = try graph.differentiate(all) { try $0.plus($1) }
@@ -109,7 +108,7 @@ struct ProgramTests {
       for i in variables.values(0).indices { variables.values(0)[i] = stream.normal() + 0.5 }
       let program = try Program(
         graph, outputs: keepsNorm ? ["y": y, "norm": norm] : ["y": y], gradients: gradients, variables: variables,
-        arena: Arena(), team: ThreadTeam(count: 2))
+        arena: Arena(), team: ThreadTeam(count: 2), lowerings: .processor(algorithm))
       #expect(program.steps.contains { $0.name == "batch-norm" && $0.outputs == [norm.type] } == keepsNorm)
       #expect(program.steps.contains { $0.name == "convolution" && $0.followers == ["batch-moments"] })
       program.run()
@@ -129,7 +128,8 @@ struct ProgramTests {
       var x = try w.scaled(by: 1)
       for _ in 0..<32 { x = try x.residualSum(shift) }
       let loss = try x.reshaped([x.shape.count]).sum(axes: 0..<1, keepsAxes: true)
-      let gradients = try graph.differentiate(loss, keeping: keeping) { try $0.plus($1) }
+      let gradients = try graph.differentiate(loss) { try $0.plus($1) }
+      graph.rematerialise(keeping: keeping)
       let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
       variables.initialise(seed: 3)
       let program = try Program(

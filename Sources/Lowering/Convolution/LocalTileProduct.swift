@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// A map by tiles where the weight is small: a chunk transforms inputs, multiplies and transforms back for a few lines of tiles, all
 /// in a core's own cache.
@@ -40,7 +40,7 @@ struct LocalTileProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
+    _ workspace: UnsafeMutablePointer<Float>, next: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     let (ranges, patch) = (ranges, Tiles.patch(tiles.across, inputs))
     let kc = Tuning.kc

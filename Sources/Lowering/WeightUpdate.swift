@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// Passes over all trained weights at once, shared out among a team's threads: what an optimizer needs of the machine.
 public final class WeightUpdate: TeamWork, @unchecked Sendable {

@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// The matrix form of a convolution: one row an output position, its columns the taps (row, column, channel) under it.
 struct Taps {
@@ -86,7 +86,7 @@ struct TapProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
+    _ workspace: UnsafeMutablePointer<Float>, next: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     let pieces = pieces
     let packed = Packed(values: workspace, depth: depth, columns: columns)
@@ -98,11 +98,11 @@ struct TapProduct: MapForm {
         let scratch = scratch.assumingMemoryBound(to: Float.self)
         let (source, range) = taps.matrix(map, rows, scratch)
         var prefetch = dms_prefetch()
-        for companion in companions { prefetch.add(companion, stride: columns, rows, channels) }
+        for values in next { prefetch.add(values, stride: columns, rows, channels) }
         if chunk + 1 < pieces.count {
-          let next = pieces[chunk + 1]
-          if adds { prefetch.add(target, stride: columns, next.rows, next.channels) }
-          if taps.isPlain, next.rows != rows { map.add(to: &prefetch, next.rows, packed.first) }
+          let following = pieces[chunk + 1]
+          if adds { prefetch.add(target, stride: columns, following.rows, following.channels) }
+          if taps.isPlain, following.rows != rows { map.add(to: &prefetch, following.rows, packed.first) }
         }
         packed.multiply(
           source, range, channels, adds: adds, into: target + rows.lowerBound * columns, scratch + beyond,
@@ -136,7 +136,7 @@ struct Col2imProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
+    _ workspace: UnsafeMutablePointer<Float>, next: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     let packed = Packed(values: workspace, depth: taps.outputs, columns: taps.columns)
     let (grain, positions) = (grain, positions)

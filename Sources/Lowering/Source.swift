@@ -1,25 +1,13 @@
 import CKernels
-import Graphs
+import Operations
 
 extension dms_source {
-  /// The rows of `operand`, with the batch norm or the gradient of a batch norm that is deferred to it.
+  /// The rows of `operand`, with what is to be computed on loading them.
   init(_ operand: Operand) {
-    if let deferred = operand.deferred {
-      self.init(pending: deferred.operation, deferred.inputs)
+    if let prologue = operand.prologue {
+      self.init(pending: prologue.operation, prologue.inputs)
     } else {
       self.init(operand.floats, stride: operand.shape.channels)
-    }
-  }
-
-  /// The rows that a batch norm or the gradient of one would compute from `inputs`.
-  init(pending operation: any Operation, _ inputs: [Operand]) {
-    if let gradient = operation as? BatchNorm.Gradient {
-      self.init(
-        upstream: inputs[0], x: inputs[1], coefficients: inputs[2], relu: gradient.relu, slopes: inputs[3].floats)
-    } else {
-      self.init(
-        x: inputs[0].floats, stride: inputs[0].shape.channels, norm: dms_norm(inputs[1]),
-        relu: (operation as? BatchNorm)?.relu == true ? 1 : 0, upstream: nil, slope: nil, offset: nil)
     }
   }
 

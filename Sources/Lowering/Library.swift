@@ -1,6 +1,6 @@
 import CKernels
 import COpenBLAS
-import Graphs
+import Operations
 
 /// The library behind matrix products.
 public enum Library {

@@ -1,4 +1,4 @@
-import Operations
+import Lowering
 import Testing
 
 /// Products skip what ReLU made zero.
@@ -67,10 +67,11 @@ struct ZerosTests {
     let graph = Graph()
     let kernel = Variable("weight", TensorType(Shape(weightShape)), .parameter(decays: true), start: .constant(0))
     let output = try graph.input("map", TensorType(Shape(shape))).convolution(
-      graph.variable(kernel), stride: stride, padding: weightShape[0] / 2, algorithm: .direct)
+      graph.variable(kernel), stride: stride, padding: weightShape[0] / 2)
     let variables = try Variables(graph.variables)
     let program = try Program(
-      graph, outputs: ["output": output], variables: variables, arena: Arena(), team: ThreadTeam(count: 2))
+      graph, outputs: ["output": output], variables: variables, arena: Arena(), team: ThreadTeam(count: 2),
+      lowerings: .processor(.direct))
     variables.set(try #require(variables.index("weight")), Tensor(Shape(weightShape), weight))
     program.set("map", map)
     program.run()

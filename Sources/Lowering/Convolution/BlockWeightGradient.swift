@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// The gradient of a large weight: the matrix, transposed, times the upstream gradient, a block of the weight a chunk.
 ///

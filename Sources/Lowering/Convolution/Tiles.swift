@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// The tile form of a 3x3 convolution of stride 1: Winograd's F(4x4,3x3) (Lavin and Gray 2016). Outputs are cut into tiles of 4x4,
 /// each computed from 6x6 inputs through 36 products instead of 144.

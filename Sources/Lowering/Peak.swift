@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// What a team's threads could compute at most: multiply-adds on registers, nothing else.
 public final class Peak: TeamWork, @unchecked Sendable {

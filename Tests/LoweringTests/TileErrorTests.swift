@@ -1,4 +1,4 @@
-import Operations
+import Lowering
 import Testing
 
 /// How far convolutions are from double precision, layer shape by layer shape.
@@ -17,9 +17,10 @@ struct TileErrorTests {
       let graph = Graph()
       let input = graph.input("x", TensorType([2, map, map, channels]))
       let weight = graph.input("w", TensorType([3, 3, channels, channels]))
-      let y = try input.convolution(weight, padding: 1, algorithm: algorithm)
+      let y = try input.convolution(weight, padding: 1)
       let program = try Program(
-        graph, outputs: ["y": y], variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 2))
+        graph, outputs: ["y": y], variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 2),
+        lowerings: .processor(algorithm))
       program.set("x", x)
       program.set("w", w)
       program.run()

@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// A map by tiles: inputs transformed, 36 products, outputs transformed back.
 ///
@@ -59,7 +59,7 @@ struct TileProduct: MapForm {
 
   func phases(
     _ map: dms_source, weight: UnsafeMutablePointer<Float>, adds: Bool, _ target: UnsafeMutablePointer<Float>,
-    _ workspace: UnsafeMutablePointer<Float>, companions: [UnsafeMutablePointer<Float>]
+    _ workspace: UnsafeMutablePointer<Float>, next: [UnsafeMutablePointer<Float>]
   ) -> [Phase] {
     var parts: [Part] = []
     var place = workspace

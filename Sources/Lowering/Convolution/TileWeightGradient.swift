@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// The gradient of a weight by tiles: inputs and upstream gradients transformed, 36 products summed over all tiles, transformed
 /// back. Tiles go in sections, so that what is transformed stays in the shared cache.

@@ -1,5 +1,5 @@
 import CKernels
-import Graphs
+import Operations
 
 /// The gradient of a small weight: the matrix, transposed, times the upstream gradient, a section of their rows a chunk.
 ///
