@@ -51,7 +51,7 @@ public struct Lowerings: Sendable {
 
   private var table: [Key: @Sendable (any Operation, LoweringContext) -> Lowering?] = [:]
   /// What runs as one.
-  let fusions: [FusionRule]
+  public var fusions: [FusionRule]
 
   /// A table without lowerings.
   public init(fusions: [FusionRule]) { self.fusions = fusions }

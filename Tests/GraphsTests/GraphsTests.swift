@@ -177,4 +177,44 @@ struct ProgramTests {
     #expect(variables.gradientTensor(0).values == [1, 1, 1])
     #expect(variables.gradientTensor(1).values == [1, 1, 1])
   }
+
+  /// A map that two convolutions read has the sum of both gradients, added by one of them; so it has where the first sum is read by
+  /// something else, and must stay.
+  @Test(arguments: [false, true]) func gradientsThatMeetAreAccumulated(_ isReadElsewhere: Bool) throws {
+    func gradient(_ fuses: Bool) throws -> (values: [Float], sums: Int) {
+      let graph = Graph()
+      let parameter = { (name: String, shape: Shape) in
+        graph.variable(Variable(name, TensorType(shape), .parameter(decays: true), start: .uniform(bound: 1)))
+      }
+      let x = try parameter("x", [2, 5, 6, 24]).scaled(by: 1)
+      var sum = try x.convolution(parameter("a", [3, 3, 24, 40]), padding: 1)
+      sum = try sum.plus(x.convolution(parameter("b", [1, 1, 24, 40])))
+      if isReadElsewhere { sum = try sum.plus(x.sum(axes: 3..<4, keepsAxes: true)) }
+      let loss = try sum.times(sum).reshaped([sum.shape.count]).sum(axes: 0..<1, keepsAxes: true)
+      let gradients = try graph.differentiate(loss) { try $0.plus($1) }
+      let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
+      variables.initialise(seed: 2)
+      var lowerings = Lowerings.processor()
+      if !fuses { lowerings.fusions = [] }
+      let program = try Program(
+        graph, outputs: ["loss": loss], gradients: gradients, variables: variables, arena: Arena(),
+        team: ThreadTeam(count: 2), lowerings: lowerings)
+      program.run()
+      let sums = program.steps.filter { $0.name == "add" && $0.outputs == [x.type] }.count
+      return (variables.gradientTensor(0).values, sums)
+    }
+    let (fused, plain) = (try gradient(true), try gradient(false))
+    #expect(fused.sums == 0 && plain.sums == (isReadElsewhere ? 2 : 1))
+    let largest = plain.values.map(abs).max() ?? 0
+    #expect(largest > 0 && zip(fused.values, plain.values).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
+  }
+
+  @Test func whatHasNoLoweringIsNamed() throws {
+    let graph = Graph()
+    let y = try graph.input("x", TensorType([4], .int32)).relu()
+    let failure = #expect(throws: Failure.self) {
+      try Program(graph, outputs: ["y": y], variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
+    }
+    #expect(failure?.message == "relu: no lowering for I32")
+  }
 }
