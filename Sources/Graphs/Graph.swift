@@ -13,21 +13,18 @@ public final class Graph {
     case variable(Variable)
     /// One value in every element, fixed when compiled.
     case constant(Float)
-    /// Output `index` of node `node`.
-    case node(Int, output: Int)
-  }
-
-  /// One application of an operation.
-  struct Node {
-    var operation: any Operation
-    var inputs: [Int]
-    let outputs: [Int]
-    let label: String
+    /// The output of a node.
+    case node
+    /// The memory of another symbol, from element `offset` on.
+    case part(of: Int, offset: Int)
   }
 
   private(set) var origins: [Origin] = []
   private(set) var types: [TensorType] = []
-  private(set) var nodes: [Node] = []
+  /// In an order in which they can run.
+  var nodes: [Node] = []
+  /// Whether nodes are added by differentiation.
+  var isDifferentiating = false
   /// The variables in the order in which they were declared.
   public private(set) var variables: [Variable] = []
   private var variableNames: Set<String> = []
@@ -51,13 +48,11 @@ public final class Graph {
 
   /// Applies `operation`; throws where its shape rule refuses the inputs.
   public func apply(_ operation: any Operation, _ inputs: [Symbol]) throws -> [Symbol] {
-    let outputTypes = try operation.outputs(inputs.map(\.type))
-    let index = nodes.count
-    let outputs = outputTypes.enumerated().map { append(.node(index, output: $0.offset), $0.element) }
+    let outputs = try operation.outputs(inputs.map(\.type)).map { append(.node, $0) }
     nodes.append(
       Node(
-        operation: operation, inputs: inputs.map(\.id), outputs: outputs.map(\.id), label: scopes.joined(separator: ".")
-      ))
+        operation, inputs: inputs.map(\.id), outputs: outputs.map(\.id), label: scopes.joined(separator: "."),
+        isBackward: isDifferentiating))
     return outputs
   }
 
@@ -68,22 +63,28 @@ public final class Graph {
     return try body()
   }
 
-  private func append(_ origin: Origin, _ type: TensorType) -> Symbol {
+  /// A new symbol.
+  func append(_ origin: Origin, _ type: TensorType) -> Symbol {
     origins.append(origin)
     types.append(type)
     return Symbol(graph: self, id: origins.count - 1)
   }
 
-  /// The node that makes `symbol`, if one does.
-  func producer(_ symbol: Int) -> Int? {
-    if case .node(let node, _) = origins[symbol] { return node }
-    return nil
+  /// Says that `symbol` lies in the memory of another.
+  func place(_ symbol: Int, in other: Int, at offset: Int) { origins[symbol] = .part(of: other, offset: offset) }
+
+  /// The symbol in whose memory `symbol` lies, and the element there at which it begins.
+  func root(_ symbol: Int) -> (symbol: Int, offset: Int) {
+    guard case .part(let other, let offset) = origins[symbol] else { return (symbol, 0) }
+    let outer = root(other)
+    return (outer.symbol, outer.offset + offset)
   }
 
-  /// Replaces the operation and inputs of the newest node; its outputs keep their types.
-  func amendLast(_ operation: any Operation, inputs: [Int]) {
-    nodes[nodes.count - 1].operation = operation
-    nodes[nodes.count - 1].inputs = inputs
+  /// The graph as it is now, for passes that change it; symbols of either are symbols of both.
+  func copy() -> Graph {
+    let copy = Graph()
+    (copy.origins, copy.types, copy.nodes, copy.variables) = (origins, types, nodes, variables)
+    return copy
   }
 }
 
@@ -97,52 +98,4 @@ public struct Symbol {
   public var type: TensorType { graph.types[id] }
   /// Its shape.
   public var shape: Shape { type.shape }
-}
-
-/// A tensor that outlives runs: a weight that is trained or a state that is kept.
-public struct Variable: Sendable, Hashable {
-  /// Who changes it.
-  public enum Role: Sendable, Hashable {
-    /// The optimizer; `decays` says whether weight decay applies.
-    case parameter(decays: Bool)
-    /// An operation, during training.
-    case state
-  }
-
-  /// The values it starts from.
-  public enum Start: Sendable, Hashable {
-    case constant(Float)
-    case normal(deviation: Float)
-    case uniform(bound: Float)
-  }
-
-  /// Its name in files.
-  public let name: String
-  /// Its shape and element type in the engine.
-  public let type: TensorType
-  /// Who changes it.
-  public let role: Role
-  /// The values it starts from.
-  public let start: Start
-  /// Engine axis i is axis `axes[i]` in files.
-  public let axes: [Int]
-
-  /// A variable; `axes` left out: files keep it as the engine does.
-  public init(_ name: String, _ type: TensorType, _ role: Role, start: Start, axes: [Int]? = nil) {
-    self.name = name
-    self.type = type
-    self.role = role
-    self.start = start
-    self.axes = axes ?? Array(0..<type.shape.rank)
-  }
-
-  /// Whether the optimizer trains it.
-  public var isParameter: Bool { role != .state }
-
-  /// The shape in files.
-  public var fileShape: Shape {
-    var extents = [Int](repeating: 0, count: axes.count)
-    for (engine, file) in axes.enumerated() { extents[file] = type.shape[engine] }
-    return Shape(extents)
-  }
 }

@@ -4,23 +4,25 @@ import Tensors
 public struct Operand {
   /// Shape and element type.
   public let type: TensorType
-  /// The first byte; of no use where the value is deferred.
+  /// The first byte; of no use where there is a prologue.
   public let address: UnsafeMutableRawPointer
-  /// How to compute the value on loading, where the producer did not run.
-  public let deferred: Deferred?
+  /// How to compute the value on loading, where it is nowhere in memory.
+  public let prologue: Prologue?
+
+  /// An operation that is computed on loading.
+  public struct Prologue {
+    /// The operation.
+    public let operation: any Operation
+    /// Its inputs, all with a place.
+    public let inputs: [Operand]
+  }
 
   /// Shape.
   public var shape: Shape { type.shape }
   /// The elements as float32.
   public var floats: UnsafeMutablePointer<Float> { address.assumingMemoryBound(to: Float.self) }
-}
-
-/// A value that its consumers compute for themselves.
-public struct Deferred {
-  /// The operation that did not run.
-  public let operation: any Operation
-  /// Its inputs, all with a place.
-  public let inputs: [Operand]
+  /// The places that are read: its own, or those of the prologue's inputs.
+  public var sources: [Operand] { prologue?.inputs ?? [self] }
 }
 
 /// Everything an operation runs on.
@@ -31,6 +33,6 @@ public struct Operands {
   public let outputs: [Operand]
   /// The shared workspace.
   public let workspace: UnsafeMutableRawPointer
-  /// What operations that follow piece by piece read beside output 0, of its shape: piece i soon after piece i is made.
-  public let companions: [Operand]
+  /// What the operations run on that follow this one piece by piece.
+  public let followers: [Operands]
 }

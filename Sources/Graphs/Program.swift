@@ -43,13 +43,14 @@ public final class Program: TeamWork, @unchecked Sendable {
   /// Bytes of the arena, and the least any plan could do with.
   public let arenaBytes: (planned: Int, lowerBound: Int)
 
+  /// Memory that steps refer to, kept as long as the program.
   private let storages: [Storage]
+  private let variables: Variables
   private let scratch: Storage
   private let scratchStride: Int
   private let preparing: Range<Int>
   private let inputs: [String: Operand]
   private let outputs: [String: Operand]
-  private let variables: Variables
   private var current: Range<Int>
   /// Where runs note when each step begins and ends; nil: nowhere.
   public var recording: Recording?
@@ -64,141 +65,28 @@ public final class Program: TeamWork, @unchecked Sendable {
   ///   - outputs: values to read after a run, by name.
   ///   - gradients: gradients to write into `variables`, as `Graph.differentiate` returned them.
   ///   - folding: compute what depends on variables alone in `prepare()` instead of at every run.
+  ///   - lowerings: how operations run.
   public init(
     _ graph: Graph, outputs: [String: Symbol], gradients: [(variable: Variable, gradient: Symbol)] = [],
-    variables: Variables, arena: Arena, team: ThreadTeam, folding: Bool = false
+    variables: Variables, arena: Arena, team: ThreadTeam, folding: Bool = false, lowerings: Lowerings
   ) throws {
-    self.variables = variables
-    self.team = team
-    var gradientOf: [Int: UnsafeMutableRawPointer] = [:]
-    var variableOf: [Int: Int] = [:]
-    for (variable, gradient) in gradients {
-      guard let index = variables.index(variable.name), let target = variables.gradient(index)?.baseAddress else {
-        throw Failure(.run, "no place for the gradient of \(variable.name)")
-      }
-      precondition(gradientOf[gradient.id] == nil, "\(variable.name) shares its gradient with another variable")
-      precondition(gradient.type == variable.type, "\(variable.name): the gradient is \(gradient.type)")
-      gradientOf[gradient.id] = UnsafeMutableRawPointer(target)
-      variableOf[gradient.id] = index
-    }
-    let schedule = Schedule(
-      graph, kept: outputs.values.map(\.id).sorted(), external: Set(gradientOf.keys), folding: folding)
-    preparing = schedule.preparing
-
-    // Shared workspaces are values that live for one step; symbols below zero stand for them.
-    var values = Array(schedule.values.values)
-    var workspaces: [Workspace] = []
-    for (step, members) in schedule.steps.enumerated() {
-      for member in members {
-        let application = graph.nodes[member.node]
-        let workspace = member.operation.workspace(
-          application.inputs.map { graph.types[$0] }, application.outputs.map { graph.types[$0] })
-        workspaces.append(workspace)
-        if workspace.shared > 0 {
-          values.append(
-            Schedule.Value(symbol: -1 - member.node, byteCount: workspace.shared, birth: step, death: step))
-        }
-      }
-    }
-    let end = schedule.steps.count
-    let isPersistent = { (value: Schedule.Value) in
-      schedule.preparing.contains(value.birth) && value.symbol >= 0 || Self.isConstant(graph, value.symbol)
-    }
-    let passing = values.filter { !isPersistent($0) && gradientOf[$0.symbol] == nil }
-    let persistent = values.filter { isPersistent($0) && gradientOf[$0.symbol] == nil }
-    let plan = MemoryPlan(passing, end: end)
-    let lasting = MemoryPlan(
-      persistent.map { Schedule.Value(symbol: $0.symbol, byteCount: $0.byteCount, birth: -1, death: end) }, end: end)
-    let arenaStorage = try arena.reserve(plan.byteCount)
-    let lastingStorage = try Storage(byteCount: lasting.byteCount)
-    storages = [arenaStorage, lastingStorage]
-    arenaBytes = (plan.byteCount + lasting.byteCount, plan.lowerBound + lasting.lowerBound)
-
-    func place(_ symbol: Int) -> (root: Int, offset: Int) { schedule.places[symbol] ?? (symbol, 0) }
-    func address(_ symbol: Int) throws -> UnsafeMutableRawPointer {
-      let place = place(symbol)
-      let offset = place.offset * graph.types[symbol].element.byteCount
-      if let target = gradientOf[place.root] { return target + offset }
-      if case .variable(let variable) = graph.origins[place.root] {
-        guard let index = variables.index(variable.name), variables.list[index].type == variable.type else {
-          throw Failure(.data, "tensor \(variable.name) \(variable.type) is not among the model's")
-        }
-        return variables.address(index) + offset
-      }
-      if let start = plan.offsets[place.root] { return arenaStorage.base + start + offset }
-      if let start = lasting.offsets[place.root] { return lastingStorage.base + start + offset }
-      preconditionFailure("symbol \(symbol) has no place")
-    }
-    func operand(_ symbol: Int) throws -> Operand {
-      if let node = graph.producer(symbol), schedule.deferred.contains(node) {
-        let application = graph.nodes[node]
-        return Operand(
-          type: graph.types[symbol], address: arenaStorage.base,
-          deferred: Deferred(operation: application.operation, inputs: try application.inputs.map(operand)))
-      }
-      return Operand(type: graph.types[symbol], address: try address(symbol), deferred: nil)
-    }
-
-    var steps: [Step] = []
-    for members in schedule.steps {
-      var phases: [Phase] = []
-      var cost = Cost(flops: 0, bytes: 0)
-      for member in members {
-        let application = graph.nodes[member.node]
-        let operands = Operands(
-          inputs: try application.inputs.map(operand), outputs: try application.outputs.map(operand),
-          workspace: arenaStorage.base + (plan.offsets[-1 - member.node] ?? 0),
-          companions: try schedule.companions(graph, of: member.node, in: members).map(operand))
-        let own = member.operation.phases(operands)
-        if let last = phases.popLast() {
-          phases += [last.joined(own[0])] + own.dropFirst()
-        } else {
-          phases = own
-        }
-        let part = member.operation.cost(operands.inputs.map(\.type), operands.outputs.map(\.type))
-        cost = Cost(flops: cost.flops + part.flops, bytes: cost.bytes + part.bytes)
-      }
-      let lead = graph.nodes[members[0].node]
-      steps.append(
-        Step(
-          name: lead.operation.name, label: lead.label, inputs: lead.inputs.map { graph.types[$0] },
-          outputs: lead.outputs.map { graph.types[$0] },
-          algorithm: lead.operation.algorithm(
-            lead.inputs.map { graph.types[$0] }, lead.outputs.map { graph.types[$0] }),
-          followers: members.dropFirst().map(\.operation.name),
-          cost: cost, phases: phases))
-    }
-    self.steps = steps
-    var gradientSteps: [Int: Int] = [:]
-    for (step, members) in schedule.steps.enumerated() {
-      for output in members.flatMap({ graph.nodes[$0.node].outputs }) {
-        guard let index = variableOf[output] else { continue }
-        gradientSteps[index] = step
-      }
-    }
-    self.gradientSteps = gradientSteps
-    current = schedule.preparing.upperBound..<end
-    scratchStride = Storage.aligned(workspaces.map(\.scratch).max() ?? 0)
-    scratch = try Storage(byteCount: scratchStride * team.count)
-
-    var inputs: [String: Operand] = [:]
-    for (symbol, origin) in graph.origins.enumerated() {
-      switch origin {
-      case .input(let name) where schedule.values[symbol] != nil: inputs[name] = try operand(symbol)
-      case .constant(let value) where schedule.values[symbol] != nil:
-        let target = try operand(symbol)
-        for i in 0..<target.shape.count { target.floats[i] = value }
-      default: break
-      }
-    }
-    self.inputs = inputs
-    self.outputs = try outputs.mapValues { try operand($0.id) }
+    (self.variables, self.team) = (variables, team)
+    let compilation = try Compilation(
+      graph, outputs: Array(outputs.values), gradients: gradients.map(\.gradient), lowerings: lowerings,
+      folding: folding)
+    let placement = try Placement(compilation, gradients: gradients, variables: variables, arena: arena)
+    storages = placement.storages
+    arenaBytes = placement.byteCount
+    steps = try placement.steps()
+    gradientSteps = placement.gradientSteps
+    preparing = 0..<compilation.graph.nodes.count(where: \.isPrepared)
+    current = preparing.upperBound..<steps.count
+    scratchStride = Storage.aligned(compilation.scratch)
+    self.scratch = try Storage(byteCount: scratchStride * team.count)
+    inputs = try placement.inputs()
+    self.outputs = try outputs.mapValues { try placement.operand($0.id) }
+    try placement.fillConstants()
     prepare()
-  }
-
-  private static func isConstant(_ graph: Graph, _ symbol: Int) -> Bool {
-    if symbol >= 0, case .constant = graph.origins[symbol] { return true }
-    return false
   }
 
   /// Computes what depends on variables alone; to be called after they change. Nothing to do unless compiled with `folding`.

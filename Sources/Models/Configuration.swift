@@ -1,5 +1,5 @@
 import Foundation
-@_exported import Operations
+@_exported import Lowering
 
 /// What fixes the network's shape. Coding keys are those of fixtures and checkpoints.
 public struct Configuration: Codable, Sendable, Equatable {

@@ -50,8 +50,10 @@ public struct DMSNet: Sendable {
 
   /// One training step on `pairs` pairs: inputs `images` [2B,H,W,3], `labels` [B,K], `eye_labels` [2,B,K], `pairs` [1] (of
   /// the whole step), `keys` [B,4] (see `dropout`). Of the block sums every second is kept for the
-  /// backward pass, and with `recomputes` every fourth; the others are rebuilt.
-  public func training(pairs: Int, height: Int, width: Int, recomputes: Bool = false) throws -> Description {
+  /// backward pass, and with `recomputes` every fourth; the others are rebuilt. `inspect` sees the graph after each pass.
+  public func training(
+    pairs: Int, height: Int, width: Int, recomputes: Bool = false, inspect: ((Listing) -> Void)? = nil
+  ) throws -> Description {
     let graph = Graph()
     let output = try forward(graph, pairs: pairs, height: height, width: width, isTraining: true)
     let labels = configuration.labels
@@ -61,14 +63,21 @@ public struct DMSNet: Sendable {
     )
     let parts = try graph.scope("losses") { try losses(output) }
     guard let total = parts["loss"] else { preconditionFailure("a network without loss") }
-    let gradients = try graph.differentiate(total, keeping: recomputes ? 4 : 2) { try $0.plus($1) }
+    inspect?(Listing(.write, graph))
+    let gradients = try graph.differentiate(total) { try $0.plus($1) }
+    inspect?(Listing(.differentiate, graph))
+    graph.rematerialise(keeping: recomputes ? 4 : 2)
+    inspect?(Listing(.rematerialise, graph))
     return Description(graph: graph, outputs: output.named.merging(parts) { $1 }, gradients: gradients)
   }
 
-  /// Evaluation of `pairs` pairs: input `images` [2B,H,W,3].
-  public func inference(pairs: Int, height: Int, width: Int) throws -> Description {
+  /// Evaluation of `pairs` pairs: input `images` [2B,H,W,3]. `inspect` sees the graph.
+  public func inference(
+    pairs: Int, height: Int, width: Int, inspect: ((Listing) -> Void)? = nil
+  ) throws -> Description {
     let graph = Graph()
     let output = try forward(graph, pairs: pairs, height: height, width: width, isTraining: false)
+    inspect?(Listing(.write, graph))
     return Description(graph: graph, outputs: output.named, gradients: [])
   }
 

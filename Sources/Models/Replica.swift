@@ -1,4 +1,4 @@
-import Operations
+import Lowering
 
 /// One rank's copy of the network: its variables, its threads, and its programs, compiled when first asked for.
 public final class Replica {

@@ -1,22 +1,19 @@
-import CKernels
 import Graphs
 
 /// Batch norm (Ioffe and Szegedy 2015), with an optional ReLU, over channels-last maps.
 ///
 /// It is two operations. `BatchMoments` in training, `BatchNormCoefficients` in evaluation, say by which scale, bias and mean each
-/// channel is normalised; `BatchNorm` applies them, deferred until a consumer loads the value. The gradient rule of
-/// `BatchNorm` accounts for the moments' dependence on the map, so theirs is empty.
-struct BatchNorm: Operation {
+/// channel is normalised; `BatchNorm` applies them. The gradient rule of `BatchNorm` accounts for the moments' dependence on the map, so theirs is empty.
+package struct BatchNorm: Operation {
   /// Whether negative results become zero.
-  let relu: Bool
+  package let relu: Bool
   /// Whether scale and shift depend on the map itself: in training, not in evaluation.
-  let isTraining: Bool
+  package let isTraining: Bool
 
-  var name: String { "batch-norm" }
-  var isDeferrable: Bool { true }
+  package var name: String { "batch-norm" }
 
   /// Inputs: map [N,H,W,C], coefficients [4,C] (scale, bias, mean, inverse deviation), weight [C], bias [C].
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     let channels = inputs[0].shape.channels
     guard inputs[1].shape == [4, channels], inputs[2].shape == [channels], inputs[3].shape == [channels] else {
       throw misfit(self, inputs, "coefficients, weight and bias take \(channels) channels")
@@ -24,7 +21,7 @@ struct BatchNorm: Operation {
     return [inputs[0]]
   }
 
-  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  package func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let upstream = context.gradients[0] else { return [nil, nil, nil, nil] }
     guard isTraining else { throw Failure(.usage, "\(name): no gradient in evaluation") }
     let (x, coefficients) = (context.inputs[0], context.inputs[1])
@@ -33,20 +30,8 @@ struct BatchNorm: Operation {
     return [dx, nil, sums[0], sums[1]]
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+  package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     Cost(flops: 3 * inputs[0].shape.count, inputs, outputs)
-  }
-
-  func phases(_ operands: Operands) -> [Phase] { [loading(self, operands)] }
-}
-
-/// Computes what `operation` would defer, where a consumer wants it in memory.
-func loading(_ operation: any Operation, _ operands: Operands) -> Phase {
-  let output = operands.outputs[0]
-  let source = dms_source(pending: operation, operands.inputs)
-  let (target, channels) = (output.floats, output.shape.channels)
-  return Phase.pieces(Pieces(output.shape, elements: elementGrain)) { rows, _ in
-    source.load(rows, 0..<channels, target + rows.lowerBound * channels, step: channels)
   }
 }
 

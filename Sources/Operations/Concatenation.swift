@@ -1,11 +1,11 @@
 import Graphs
 
 /// Tensors laid side by side along one axis.
-struct Concatenation: Operation {
-  let axis: Int
-  var name: String { "concatenation" }
+package struct Concatenation: Operation {
+  package let axis: Int
+  package var name: String { "concatenation" }
 
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     var extents = inputs[0].shape.dimensions
     for input in inputs.dropFirst() {
       var other = input.shape.dimensions
@@ -17,7 +17,7 @@ struct Concatenation: Operation {
     return [TensorType(Shape(extents), inputs[0].element)]
   }
 
-  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  package func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let upstream = context.gradients[0] else { return context.inputs.map { _ in nil } }
     var start = 0
     return try context.inputs.enumerated().map { index, input in
@@ -27,48 +27,20 @@ struct Concatenation: Operation {
     }
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, inputs, outputs) }
-
-  func phases(_ operands: Operands) -> [Phase] {
-    let shape = operands.outputs[0].shape
-    let outer = shape.dimensions[..<axis].reduce(1, *)
-    let inner = shape.dimensions[(axis + 1)...].reduce(1, *)
-    let width = shape[axis] * inner
-    let target = operands.outputs[0].floats
-    var start = 0
-    return operands.inputs.map { input in
-      let (offset, part, source) = (start, input.shape[axis] * inner, input.floats)
-      start += part
-      return Phase.ranges(outer, grain: elementGrain / max(1, part)) { rows in
-        for row in rows { (target + row * width + offset).update(from: source + row * part, count: part) }
-      }
-    }
-  }
+  package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, inputs, outputs) }
 
   /// A range of one axis, copied.
-  struct Slice: Operation {
-    let axis: Int
-    let range: Range<Int>
-    var name: String { "slice" }
-    func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  package struct Slice: Operation {
+    package let axis: Int
+    package let range: Range<Int>
+    package var name: String { "slice" }
+    package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
       var extents = inputs[0].shape.dimensions
       extents[axis] = range.count
       return [TensorType(Shape(extents), inputs[0].element)]
     }
-    func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
-    func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, outputs, outputs) }
-    func phases(_ operands: Operands) -> [Phase] {
-      let shape = operands.inputs[0].shape
-      let outer = shape.dimensions[..<axis].reduce(1, *)
-      let inner = shape.dimensions[(axis + 1)...].reduce(1, *)
-      let (width, part, offset) = (shape[axis] * inner, range.count * inner, range.lowerBound * inner)
-      let (source, target) = (operands.inputs[0].floats, operands.outputs[0].floats)
-      return [
-        Phase.ranges(outer, grain: elementGrain / max(1, part)) { rows in
-          for row in rows { (target + row * part).update(from: source + row * width + offset, count: part) }
-        }
-      ]
-    }
+    package func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
+    package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, outputs, outputs) }
   }
 }
 

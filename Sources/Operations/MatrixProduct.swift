@@ -3,19 +3,19 @@ import Graphs
 /// scale * left * right for each matrix of a batch: [.., m, k] times [.., k, n], either stored transposed.
 ///
 /// A right side without batch axes is shared by all matrices of the left, whose rows then form one tall matrix.
-struct MatrixProduct: Operation {
-  var transposeLeft = false
-  var transposeRight = false
-  var scale: Float = 1
+package struct MatrixProduct: Operation {
+  package var transposeLeft = false
+  package var transposeRight = false
+  package var scale: Float = 1
 
-  var name: String { "matrix-product" }
+  package var name: String { "matrix-product" }
 
   /// The extents of a product.
-  struct Extents {
-    let batch, rows, columns, depth: Int
+  package struct Extents {
+    package let batch, rows, columns, depth: Int
   }
 
-  func extents(_ left: Shape, _ right: Shape) -> Extents? {
+  package func extents(_ left: Shape, _ right: Shape) -> Extents? {
     guard left.rank >= 2, right.rank >= 2 else { return nil }
     let (depth, columns) = transposeRight ? (right[-1], right[-2]) : (right[-2], right[-1])
     if right.rank == 2, !transposeLeft {
@@ -26,7 +26,7 @@ struct MatrixProduct: Operation {
     return Extents(batch: left.dimensions.dropLast(2).reduce(1, *), rows: rows, columns: columns, depth: depth)
   }
 
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     let (left, right) = (inputs[0].shape, inputs[1].shape)
     guard let extents = extents(left, right) else { throw misfit(self, inputs, "the matrices do not fit") }
     let front =
@@ -35,7 +35,7 @@ struct MatrixProduct: Operation {
     return [TensorType(Shape(front + [extents.columns]))]
   }
 
-  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  package func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard let upstream = context.gradients[0] else { return [nil, nil] }
     let (left, right) = (context.inputs[0], context.inputs[1])
     let graph = upstream.graph
@@ -61,49 +61,9 @@ struct MatrixProduct: Operation {
     return [leftGradient, rightGradient]
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
+  package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {
     let extents = extents(inputs[0].shape, inputs[1].shape)
     return Cost(flops: 2 * outputs[0].shape.count * (extents?.depth ?? 0), inputs, outputs)
-  }
-
-  /// The product of one chunk: a piece of a tall left side, or one matrix of the batch.
-  private func chunk(_ e: Extents, rows: Int) -> Product {
-    Product(
-      rows: rows, columns: e.columns, depth: e.depth, transposeLeft: transposeLeft, transposeRight: transposeRight,
-      scale: scale)
-  }
-
-  private func isTall(_ e: Extents) -> Bool { e.batch == 1 && !transposeLeft }
-
-  func workspace(_ inputs: [TensorType], _ outputs: [TensorType]) -> Workspace {
-    guard let e = extents(inputs[0].shape, inputs[1].shape) else { return Workspace() }
-    guard isTall(e) else { return Workspace(scratch: chunk(e, rows: e.rows).scratch) }
-    let grain = Tuning.MatrixProducts.rows
-    return Workspace(
-      scratch: max(chunk(e, rows: min(grain, e.rows)).scratch, chunk(e, rows: max(1, e.rows % grain)).scratch))
-  }
-
-  func phases(_ operands: Operands) -> [Phase] {
-    guard let e = extents(operands.inputs[0].shape, operands.inputs[1].shape) else { return [] }
-    let (left, right, target) = (operands.inputs[0].floats, operands.inputs[1].floats, operands.outputs[0].floats)
-    if isTall(e) {
-      let grain = Tuning.MatrixProducts.rows
-      return [
-        Phase(chunks: (e.rows + grain - 1) / grain) { [self] index, scratch in
-          let first = index * grain
-          chunk(e, rows: min(grain, e.rows - first))(
-            left + first * e.depth, right, target + first * e.columns, scratch)
-        }
-      ]
-    }
-    let product = chunk(e, rows: e.rows)
-    return [
-      Phase(chunks: e.batch) { index, scratch in
-        product(
-          left + index * e.rows * e.depth, right + index * e.depth * e.columns, target + index * e.rows * e.columns,
-          scratch)
-      }
-    ]
   }
 }
 

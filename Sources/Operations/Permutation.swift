@@ -1,47 +1,22 @@
 import Graphs
 
 /// Axes in another order: axis i of the output is axis `axes[i]` of the input.
-struct Permutation: Operation {
-  let axes: [Int]
-  var name: String { "permutation" }
+package struct Permutation: Operation {
+  package let axes: [Int]
+  package var name: String { "permutation" }
 
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+  package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard axes.sorted() == Array(0..<inputs[0].shape.rank) else {
       throw misfit(self, inputs, "\(axes) are not its axes")
     }
     return [TensorType(Shape(axes.map { inputs[0].shape[$0] }), inputs[0].element)]
   }
 
-  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  package func gradient(_ context: GradientContext) throws -> [Symbol?] {
     [try context.gradients[0]?.permuted(axes.indices.map { axis in axes.firstIndex(of: axis) ?? axis })]
   }
 
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, inputs, outputs) }
-
-  func phases(_ operands: Operands) -> [Phase] {
-    let (from, to) = (operands.inputs[0], operands.outputs[0])
-    let (input, output) = (operands.inputs[0].shape, operands.outputs[0].shape)
-    var strides = [Int](repeating: 1, count: input.rank)
-    for axis in stride(from: input.rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * input[axis + 1] }
-    let steps = axes.map { strides[$0] }
-    let columns = output.channels
-    let column = steps.last ?? 1
-    return [
-      Phase.ranges(output.rows, grain: elementGrain / columns) { rows in
-        for row in rows {
-          var (remainder, offset) = (row, 0)
-          var axis = steps.count - 2
-          while axis >= 0 {
-            let extent = output.dimensions[axis]
-            offset += remainder % extent * steps[axis]
-            remainder /= extent
-            axis -= 1
-          }
-          for k in 0..<columns { to.floats[row * columns + k] = from.floats[offset + k * column] }
-        }
-      }
-    ]
-  }
+  package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, inputs, outputs) }
 }
 
 extension Symbol {

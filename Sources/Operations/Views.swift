@@ -1,42 +1,38 @@
 import Graphs
 
 /// The same elements under another shape: nothing runs.
-struct Reshape: Operation {
-  let shape: Shape
-  var name: String { "reshape" }
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+package struct Reshape: Operation {
+  package let shape: Shape
+  package var name: String { "reshape" }
+  package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     guard inputs[0].shape.count == shape.count else { throw misfit(self, inputs, "\(shape) has other elements") }
     return [TensorType(shape, inputs[0].element)]
   }
-  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  package func gradient(_ context: GradientContext) throws -> [Symbol?] {
     [try context.gradients[0]?.reshaped(context.inputs[0].shape)]
   }
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, bytes: 0) }
-  func views(_ inputs: [TensorType], _ outputs: [TensorType]) -> [Int]? { [0] }
-  func phases(_ operands: Operands) -> [Phase] { [] }
+  package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, bytes: 0) }
+  package var traits: Traits { Traits(isView: true) }
 }
 
 /// Equal parts along the outermost axis: nothing runs.
-struct Split: Operation {
-  let parts: Int
-  var name: String { "split" }
-  func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
+package struct EqualParts: Operation {
+  package let parts: Int
+  package var name: String { "split" }
+  package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     var extents = inputs[0].shape.dimensions
     guard let outer = extents.first, outer % parts == 0 else { throw misfit(self, inputs, "not \(parts) equal parts") }
     extents[0] = outer / parts
     let part = TensorType(Shape(extents), inputs[0].element)
     return Array(repeating: part, count: parts)
   }
-  func gradient(_ context: GradientContext) throws -> [Symbol?] {
+  package func gradient(_ context: GradientContext) throws -> [Symbol?] {
     guard context.gradients.contains(where: { $0 != nil }) else { return [nil] }
     let gradients = zip(context.gradients, context.outputs).map { $0 ?? $1.graph.constant(0, $1.shape) }
     return [try gradients[0].concatenated(Array(gradients.dropFirst()), axis: 0)]
   }
-  func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, bytes: 0) }
-  func views(_ inputs: [TensorType], _ outputs: [TensorType]) -> [Int]? {
-    outputs.indices.map { $0 * outputs[0].shape.count }
-  }
-  func phases(_ operands: Operands) -> [Phase] { [] }
+  package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost { Cost(flops: 0, bytes: 0) }
+  package var traits: Traits { Traits(isView: true) }
 }
 
 extension Symbol {
@@ -46,5 +42,5 @@ extension Symbol {
   }
 
   /// `parts` equal parts along the outermost axis.
-  public func split(_ parts: Int) throws -> [Symbol] { try graph.apply(Split(parts: parts), [self]) }
+  public func split(_ parts: Int) throws -> [Symbol] { try graph.apply(EqualParts(parts: parts), [self]) }
 }

@@ -8,7 +8,10 @@ struct Main: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dmsnet", abstract: "Trains DMS-Net on paired fundus photographs over MPI.",
     version: Environment.version,
-    subcommands: [Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Benchmark.self, Doctor.self])
+    subcommands: [
+      Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Benchmark.self, PrintGraph.self,
+      Doctor.self,
+    ])
 
   /// What the command line asks for.
   private enum Request {

@@ -5,7 +5,8 @@ import Testing
 struct ArchitectureTests {
   private static let allowed: [String: Set<String>] = [
     "Platform": [], "Tensors": ["Platform", "CKernels", "Atomics"], "Graphs": ["Tensors"],
-    "Operations": ["Graphs", "CKernels", "COpenBLAS"], "Models": ["Operations"],
+    "Operations": ["Graphs"],
+    "Lowering": ["Operations", "CKernels", "COpenBLAS"], "Models": ["Operations", "Lowering"],
     "Fundus": ["Tensors", "CJPEG", "CPNG", "CZip", "CXML", "CXLSX"], "Communication": ["Tensors", "CKernels", "CMPI"],
     "Metrics": [],
     "Training": ["CStart", "Models", "Fundus", "Communication", "Metrics", "Crypto", "Yams"],
@@ -30,6 +31,38 @@ struct ArchitectureTests {
         let name = line.split(separator: " ").last.map { String($0.split(separator: ".")[0]) } ?? ""
         let isAllowed = Self.system.contains(name) || Self.allowed[target]?.contains(name) == true
         #expect(isAllowed, "\(target)/\(file) imports \(name)")
+      }
+    }
+  }
+
+  private static func lines(_ folder: String) throws -> [(file: String, lines: [Substring])] {
+    let files = FileManager.default.enumerator(atPath: "\(sources)/\(folder)")?.compactMap { $0 as? String } ?? []
+    return try files.filter { $0.hasSuffix(".swift") }.map { file in
+      let text = try String(contentsOfFile: "\(sources)/\(folder)/\(file)", encoding: .utf8)
+      return (file, text.split(separator: "\n", omittingEmptySubsequences: false))
+    }
+  }
+
+  /// What an operation is fits on a page or two.
+  @Test func operationsAreShort() throws {
+    for (file, lines) in try Self.lines("Operations") {
+      #expect(lines.count <= 150, "\(file) has \(lines.count) lines")
+    }
+    let members = try Self.lines("Graphs").first { $0.file == "Operation.swift" }?.lines
+      .drop { !$0.hasPrefix("public protocol Operation") }.prefix { $0 != "}" }
+      .filter { $0.hasPrefix("  func ") || $0.hasPrefix("  var ") }
+    #expect((1...8).contains(members?.count ?? 0))
+  }
+
+  /// Only the tables of lowerings and of fusions ask for an operation's type.
+  @Test func onlyTablesAskForTypes() throws {
+    let asking = #/\bas[?!] |\bis [A-Z]|case let .* as /#
+    let tables: Set = ["Lowering.swift", "FusionRule.swift", "Fusions.swift"]
+    for folder in ["Graphs", "Operations", "Lowering"] {
+      for (file, lines) in try Self.lines(folder) where !tables.contains(file) {
+        for line in lines where !line.contains("//") {
+          #expect(!line.contains(asking), "\(folder)/\(file): \(line)")
+        }
       }
     }
   }

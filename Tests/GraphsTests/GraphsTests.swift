@@ -1,6 +1,6 @@
 import Glibc
 import Graphs
-import Operations
+import Lowering
 import Testing
 
 struct ProgramTests {
@@ -98,8 +98,7 @@ struct ProgramTests {
       let shape: Shape = [geometry.kernel, geometry.kernel, 40, 48]
       let weight = graph.variable(
         Variable("w", TensorType(shape), .parameter(decays: true), start: .normal(deviation: 0.1)))
-      let y = try norm.convolution(
-        weight, stride: geometry.stride, padding: geometry.padding, algorithm: algorithm)
+      let y = try norm.convolution(weight, stride: geometry.stride, padding: geometry.padding)
       let last = try y.batchNorm(BatchNormVariables(graph, "last", channels: 48), relu: true, isTraining: true)
       let all = try last.times(last).reshaped([last.shape.count]).sum(axes: 0..<1, keepsAxes: true)
       let gradients = try graph.differentiate(all) { try $0.plus($1) }
@@ -109,7 +108,7 @@ struct ProgramTests {
       for i in variables.values(0).indices { variables.values(0)[i] = stream.normal() + 0.5 }
       let program = try Program(
         graph, outputs: keepsNorm ? ["y": y, "norm": norm] : ["y": y], gradients: gradients, variables: variables,
-        arena: Arena(), team: ThreadTeam(count: 2))
+        arena: Arena(), team: ThreadTeam(count: 2), lowerings: .processor(algorithm))
       #expect(program.steps.contains { $0.name == "batch-norm" && $0.outputs == [norm.type] } == keepsNorm)
       #expect(program.steps.contains { $0.name == "convolution" && $0.followers == ["batch-moments"] })
       program.run()
@@ -129,7 +128,8 @@ struct ProgramTests {
       var x = try w.scaled(by: 1)
       for _ in 0..<32 { x = try x.residualSum(shift) }
       let loss = try x.reshaped([x.shape.count]).sum(axes: 0..<1, keepsAxes: true)
-      let gradients = try graph.differentiate(loss, keeping: keeping) { try $0.plus($1) }
+      let gradients = try graph.differentiate(loss) { try $0.plus($1) }
+      graph.rematerialise(keeping: keeping)
       let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
       variables.initialise(seed: 3)
       let program = try Program(
@@ -176,5 +176,45 @@ struct ProgramTests {
     program.run()
     #expect(variables.gradientTensor(0).values == [1, 1, 1])
     #expect(variables.gradientTensor(1).values == [1, 1, 1])
+  }
+
+  /// A map that two convolutions read has the sum of both gradients, added by one of them; so it has where the first sum is read by
+  /// something else, and must stay.
+  @Test(arguments: [false, true]) func gradientsThatMeetAreAccumulated(_ isReadElsewhere: Bool) throws {
+    func gradient(_ fuses: Bool) throws -> (values: [Float], sums: Int) {
+      let graph = Graph()
+      let parameter = { (name: String, shape: Shape) in
+        graph.variable(Variable(name, TensorType(shape), .parameter(decays: true), start: .uniform(bound: 1)))
+      }
+      let x = try parameter("x", [2, 5, 6, 24]).scaled(by: 1)
+      var sum = try x.convolution(parameter("a", [3, 3, 24, 40]), padding: 1)
+      sum = try sum.plus(x.convolution(parameter("b", [1, 1, 24, 40])))
+      if isReadElsewhere { sum = try sum.plus(x.sum(axes: 3..<4, keepsAxes: true)) }
+      let loss = try sum.times(sum).reshaped([sum.shape.count]).sum(axes: 0..<1, keepsAxes: true)
+      let gradients = try graph.differentiate(loss) { try $0.plus($1) }
+      let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
+      variables.initialise(seed: 2)
+      var lowerings = Lowerings.processor()
+      if !fuses { lowerings.fusions = [] }
+      let program = try Program(
+        graph, outputs: ["loss": loss], gradients: gradients, variables: variables, arena: Arena(),
+        team: ThreadTeam(count: 2), lowerings: lowerings)
+      program.run()
+      let sums = program.steps.filter { $0.name == "add" && $0.outputs == [x.type] }.count
+      return (variables.gradientTensor(0).values, sums)
+    }
+    let (fused, plain) = (try gradient(true), try gradient(false))
+    #expect(fused.sums == 0 && plain.sums == (isReadElsewhere ? 2 : 1))
+    let largest = plain.values.map(abs).max() ?? 0
+    #expect(largest > 0 && zip(fused.values, plain.values).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
+  }
+
+  @Test func whatHasNoLoweringIsNamed() throws {
+    let graph = Graph()
+    let y = try graph.input("x", TensorType([4], .int32)).relu()
+    let failure = #expect(throws: Failure.self) {
+      try Program(graph, outputs: ["y": y], variables: Variables([]), arena: Arena(), team: ThreadTeam(count: 1))
+    }
+    #expect(failure?.message == "relu: no lowering for I32")
   }
 }

@@ -1,5 +1,5 @@
 import Foundation
-import Operations
+import Lowering
 
 extension OperationCase {
   /// Every operation, in several shapes.

@@ -1,4 +1,4 @@
-import Operations
+import Lowering
 
 extension OperationCase {
   /// (images, height, width, inputs, outputs, kernel, stride, padding)
@@ -29,7 +29,7 @@ extension OperationCase {
     return OperationCase(
       name: "convolution \(kernel)x\(kernel) stride \(stride) padding \(padding) \(algorithm)",
       shapes: [[n, h, w, inputs], [kernel, kernel, inputs, outputs]], tolerance: algorithm == .direct ? 1e-4 : 3e-4,
-      build: { try $1[0].convolution($1[1], stride: stride, padding: padding, algorithm: algorithm) }
+      convolution: algorithm, build: { try $1[0].convolution($1[1], stride: stride, padding: padding) }
     ) { x in
       Reference([n, (h + 2 * padding - kernel) / stride + 1, (w + 2 * padding - kernel) / stride + 1, outputs]) { at in
         var sum = 0.0

@@ -1,4 +1,4 @@
-import Operations
+import Lowering
 import Testing
 
 struct MaxPoolTests {

@@ -1,4 +1,4 @@
-import Operations
+import Lowering
 import Testing
 
 /// A tensor of doubles, for references that share no code with the engine.
@@ -39,6 +39,8 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
   /// How many leading inputs are trained; the others are data.
   var trained: Int?
   var tolerance = 1e-5
+  /// How convolutions are computed.
+  var convolution = ConvolutionAlgorithm.preferred
   let build: @Sendable (Graph, [Symbol]) throws -> Symbol
   let reference: @Sendable ([Reference]) -> Reference
 
@@ -81,7 +83,7 @@ struct CompiledCase {
     variables.initialise(seed: 0)
     program = try Program(
       graph, outputs: outputs, gradients: gradients, variables: variables, arena: Arena(),
-      team: ThreadTeam(count: threads))
+      team: ThreadTeam(count: threads), lowerings: .processor(test.convolution))
     steps = program.steps
     if let weights, let index = variables.index("weights") { variables.set(index, Tensor(output.shape, weights)) }
   }

@@ -1,5 +1,5 @@
 import Allocations
-import Operations
+import Lowering
 import Testing
 
 struct OperationsTests {
