@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The engine through the command line: every instruction set, and the benchmarks.
+/// The engine through the command line: every instruction set, the benchmarks, and the graph.
 @Suite(.serialized)
 struct EngineTests {
   private let fixtures = ["without-casfm", "uneven-channels"].map { name in
@@ -46,6 +46,29 @@ struct EngineTests {
     let inference = try Command.run(["benchmark", "inference"] + shape)
     #expect(inference.code == 0 && inference.output.contains("pairs/s"), "\(inference.errors)")
     #expect(try Command.run(["benchmark", "step", "--batch", "0"]).code == 64)
+  }
+
+  @Test func theGraphIsPrinted() throws {
+    let shape = ["--depth", "18", "--size", "64", "--stem", "8", "--width", "32", "--pairs", "3"]
+    let all = try Command.run(["graph", "--training"] + shape)
+    #expect(all.code == 0, "\(all.errors)")
+    let passes = all.output.split(separator: "\n").filter { $0.hasPrefix("# after ") }.map { String($0.dropFirst(8)) }
+    #expect(passes == ["write", "differentiate", "rematerialise", "prune", "fuse", "schedule", "plan-memory"])
+    #expect(all.output.contains("F32[6, 32, 32, 8] = convolution[stride: 2, padding: 3](images, trunk.conv1.weight)"))
+    func again(_ arguments: [String]) throws -> Int {
+      let done = try Command.run(["graph", "--pass", "rematerialise"] + arguments + shape)
+      return done.output.split(separator: "\n").filter { $0.contains(".again") }.count
+    }
+    #expect(try again(["--recompute"]) > again([]) && again([]) > 0)
+    let picture = try Command.run(["graph", "--inference", "--pass", "fold-constants", "--dot"] + shape)
+    #expect(picture.code == 0 && picture.output.hasPrefix("digraph \"fold-constants\" {\n"), "\(picture.errors)")
+    for wrong in [
+      ["--pass", "fold-constants"], ["--pass", "bake"], ["--depth", "19"], ["--size", "63"], ["--pairs", "0"],
+      ["--stem", "0"], ["--width", "3"],
+    ] {
+      let done = try Command.run(["graph"] + wrong)
+      #expect(done.code == 64 && done.output.isEmpty, "\(wrong): \(done.code) \(done.errors)")
+    }
   }
 
   private func read(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }

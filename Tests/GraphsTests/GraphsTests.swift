@@ -67,7 +67,7 @@ struct ProgramTests {
   }
 
   /// Batch norm waits for its consumer where that can take it in; where it cannot, or the value is read, it runs.
-  @Test func deferralDoesNotChangeValues() throws {
+  @Test func normsAreComputedOnLoadingOrNot() throws {
     func run(keepsNorm: Bool) throws -> [Float] {
       let graph = Graph()
       let x = graph.input("x", TensorType([2, 3, 3, 4]))
