@@ -13,8 +13,8 @@
   K(pack,                                                                                                                \
     (const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed),             \
     (right, depth, columns, scale, first, count, packed))                                                                \
-  K(transpose, (const float *source, long rows, long columns, float *target, long stride),                               \
-    (source, rows, columns, target, stride))                                                                             \
+  K(transpose, (const float *source, long rows, long columns, float *target, long stride, int accumulate),               \
+    (source, rows, columns, target, stride, accumulate))                                                                 \
   K(multiply,                                                                                                            \
     (const dms_left *left, const dms_right *right, long rows, long first, long count, long depth, int accumulate,        \
      float *target, long stride, const dms_prefetch *prefetch),                                                          \
@@ -62,8 +62,9 @@
      long apart),                                                                                                        \
     (weight, inputs, outputs, rotated, part, packed, apart))                                                             \
   K(winograd_weight_gradient,                                                                                            \
-    (const float *products, long apart, long rows, long columns, float *gradient, long line, long tap),                  \
-    (products, apart, rows, columns, gradient, line, tap))                                                               \
+    (const float *products, long apart, long rows, long columns, float *gradient, long line, long tap,                   \
+     int accumulate),                                                                                                    \
+    (products, apart, rows, columns, gradient, line, tap, accumulate))                                                   \
   K(fused_loop, (long rounds, float *sink), (rounds, sink))
 
 #define DMS_FIELD(name, parameters, arguments) void(*name) parameters;

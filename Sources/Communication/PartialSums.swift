@@ -4,8 +4,8 @@ import Tensors
 /// What this rank has of a sum over the micro-batches of a step: the newest one's array, and the sums of earlier subtrees that still
 /// wait for their siblings.
 ///
-/// Micro-batches come in order. Each array joins the sums before it as far as the tree allows, so no more arrays are kept than
-/// the tree has levels.
+/// Micro-batches come in order. The second of two siblings is added to the first where it appears; beyond that each array joins the
+/// sums before it as far as the tree allows, so fewer arrays are kept than the tree has levels.
 public final class PartialSums {
   private typealias Floats = UnsafeMutablePointer<Float>
 
@@ -18,8 +18,8 @@ public final class PartialSums {
   /// The subtrees that wait, in order; number i lies in slot i.
   private var waiting: [Range<Int>] = []
   private var slots: [Storage] = []
-  /// The subtree that the last micro-batch completes, and the slots that it joins.
-  private var last: (node: Range<Int>, joins: Range<Int>)?
+  /// The subtree whose sum lies in `array`, or is about to.
+  private var newest: Range<Int>?
   /// Parts that were given up.
   private var missing: [Range<Int>] = []
 
@@ -34,12 +34,27 @@ public final class PartialSums {
   /// A new step.
   public func begin(_ tree: ReductionTree) {
     self.tree = tree
-    (waiting, last, missing) = ([], nil, [])
+    (waiting, newest, missing) = ([], nil, [])
   }
 
-  /// Takes in micro-batch `leaf` from `array`, which is free again.
-  public func add(_ leaf: Int) throws {
-    let (node, joins) = joined(leaf)
+  /// Says that micro-batch `leaf`, the next of this rank's, is about to appear in `array`. Returns whether it is to be added to what is
+  /// there, its sibling; otherwise what is there is taken in first.
+  public func expect(_ leaf: Int) throws -> Bool {
+    let node = leaf..<leaf + 1
+    if let newest {
+      if let parent = tree.parent(ofRight: node), parent.lowerBound == newest.lowerBound, newest.upperBound == leaf {
+        self.newest = parent
+        return true
+      }
+      try put(newest)
+    }
+    newest = node
+    return false
+  }
+
+  /// Takes the subtree in `array` to the waiting ones, and adds it to those that it completes.
+  private func put(_ node: Range<Int>) throws {
+    let (whole, joins) = joined(node)
     if joins.isEmpty {
       if slots.count == waiting.count { slots.append(try Storage(byteCount: max(4, count * 4))) }
       pass.copy(array, to: slot(joins.lowerBound), count)
@@ -47,40 +62,38 @@ public final class PartialSums {
       for index in joins.dropFirst().reversed() { pass.add(slot(index), to: array, count) }
       pass.add(array, to: slot(joins.lowerBound), count)
     }
-    waiting[joins] = [node]
+    waiting[joins] = [whole]
   }
 
-  /// Says that the array of micro-batch `leaf`, this rank's last of the step, is about to appear in `array` and stays there.
-  public func expectLast(_ leaf: Int) {
-    let (node, joins) = joined(leaf)
-    last = (node, joins)
-  }
+  /// The waiting subtrees that the one in `array` joins at the end, and what that makes.
+  private var last: (node: Range<Int>, joins: Range<Int>)? { newest.map(joined) }
 
-  /// Adds to `range` of the last micro-batch's array the sums that it joins, on the calling thread.
+  /// Once all micro-batches are there: adds to `range` of the array the sums that it joins, on the calling thread.
   public func joinLast(_ range: Range<Int>) {
     for index in (last?.joins ?? 0..<0).reversed() {
       dms_add(array + range.lowerBound, slot(index) + range.lowerBound, range.count)
     }
   }
 
-  /// Adds to the last micro-batch's array the sums that it joins, by the team.
+  /// Once all micro-batches are there: adds to the array the sums that it joins, by the team.
   public func joinLast() { for index in (last?.joins ?? 0..<0).reversed() { pass.add(slot(index), to: array, count) } }
 
   /// Stands in for the parts `nodes`, which this rank could not compute, with whatever is there: so that the other ranks' exchanges
   /// end, and they hear why.
-  public func giveUp(_ nodes: [Range<Int>]) { (waiting, last, missing) = ([], nil, nodes) }
+  public func giveUp(_ nodes: [Range<Int>]) { (waiting, newest, missing) = ([], nil, nodes) }
 
   /// Once the last array is joined, this rank's parts of the tree, in order, each from its element `first` on.
   public func parts(from first: Int) -> [PartialSum] {
     if !missing.isEmpty { return missing.map { PartialSum($0, array + first) } }
+    let last = last
     let kept = last?.joins.lowerBound ?? waiting.count
     let earlier = waiting[..<kept].enumerated().map { PartialSum($0.element, slot($0.offset) + first) }
     return earlier + (last.map { [PartialSum($0.node, array + first)] } ?? [])
   }
 
-  /// The subtree that `leaf` completes, and the waiting ones that it joins.
-  private func joined(_ leaf: Int) -> (node: Range<Int>, joins: Range<Int>) {
-    var (node, first) = (leaf..<leaf + 1, waiting.count)
+  /// The subtree that `node` completes, and the waiting ones that it joins.
+  private func joined(_ node: Range<Int>) -> (node: Range<Int>, joins: Range<Int>) {
+    var (node, first) = (node, waiting.count)
     while first > 0, let parent = tree.parent(ofRight: node), parent.lowerBound == waiting[first - 1].lowerBound,
       waiting[first - 1].upperBound == node.lowerBound
     {

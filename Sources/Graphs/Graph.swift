@@ -11,6 +11,8 @@ public final class Graph {
     case input(String)
     /// A weight or a running statistic that outlives runs.
     case variable(Variable)
+    /// What earlier runs have left where the gradient of a variable goes.
+    case gradient(Variable)
     /// One value in every element, fixed when compiled.
     case constant(Float)
     /// The output of a node.

@@ -5,6 +5,7 @@ public enum Pass: String, CaseIterable, Sendable {
   /// None yet: the graph as it was written.
   case write
   case differentiate
+  case accumulate
   case rematerialise
   case prune
   case foldConstants = "fold-constants"
@@ -67,6 +68,7 @@ extension Graph {
     switch origins[symbol] {
     case .input(let name): name
     case .variable(let variable): variable.name
+    case .gradient(let variable): "gradient of \(variable.name)"
     case .constant(let value): "\(value)"
     case .node: "%\(symbol)"
     case .part(let other, let offset): "\(name(other))\(offset > 0 ? "+\(offset)" : "")"

@@ -49,6 +49,11 @@ struct Placement {
       }
       return variables.address(index)
     }
+    if case .gradient(let variable) = graph.origins[root], let index = variables.index(variable.name),
+      let earlier = variables.gradient(index)?.baseAddress
+    {
+      return UnsafeMutableRawPointer(earlier)
+    }
     if let start = compilation.passing.offsets[root] { return storages[0].base + start }
     if let start = compilation.lasting.offsets[root] { return storages[1].base + start }
     preconditionFailure("symbol \(root) has no place")

@@ -21,6 +21,9 @@ extension FusionRule {
     .accumulating(Convolution.MapGradient.self, summedBy: Arithmetic.self) { gradient, sum in
       sum.function == .add ? gradient.accumulating : nil
     },
+    .accumulating(Convolution.WeightGradient.self, summedBy: Arithmetic.self) { gradient, sum in
+      sum.function == .add ? gradient.accumulating : nil
+    },
   ]
 }
 

@@ -50,9 +50,11 @@ public struct DMSNet: Sendable {
 
   /// One training step on `pairs` pairs: inputs `images` [2B,H,W,3], `labels` [B,K], `eye_labels` [2,B,K], `pairs` [1] (of
   /// the whole step), `keys` [B,4] (see `dropout`). Of the block sums every second is kept for the
-  /// backward pass, and with `recomputes` every fourth; the others are rebuilt. `inspect` sees the graph after each pass.
+  /// backward pass, and with `recomputes` every fourth; the others are rebuilt. `accumulates`: gradients are added to those of
+  /// earlier runs. `inspect` sees the graph after each pass.
   public func training(
-    pairs: Int, height: Int, width: Int, recomputes: Bool = false, inspect: ((Listing) -> Void)? = nil
+    pairs: Int, height: Int, width: Int, recomputes: Bool = false, accumulates: Bool = false,
+    inspect: ((Listing) -> Void)? = nil
   ) throws -> Description {
     let graph = Graph()
     let output = try forward(graph, pairs: pairs, height: height, width: width, isTraining: true)
@@ -64,8 +66,12 @@ public struct DMSNet: Sendable {
     let parts = try graph.scope("losses") { try losses(output) }
     guard let total = parts["loss"] else { preconditionFailure("a network without loss") }
     inspect?(Listing(.write, graph))
-    let gradients = try graph.differentiate(total) { try $0.plus($1) }
+    var gradients = try graph.differentiate(total) { try $0.plus($1) }
     inspect?(Listing(.differentiate, graph))
+    if accumulates {
+      gradients = try graph.accumulate(gradients) { try $0.plus($1) }
+      inspect?(Listing(.accumulate, graph))
+    }
     graph.rematerialise(keeping: recomputes ? 4 : 2)
     inspect?(Listing(.rematerialise, graph))
     return Description(graph: graph, outputs: output.named.merging(parts) { $1 }, gradients: gradients)

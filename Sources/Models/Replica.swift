@@ -12,7 +12,7 @@ public final class Replica {
   public let team: ThreadTeam
   private let recomputes: Bool
   private let arena = Arena()
-  private var trainingPrograms: [Int: Program] = [:]
+  private var trainingPrograms: [Training: Program] = [:]
   private var inferencePrograms: [Int: Program] = [:]
 
   /// A replica at its start for `seed`, or at zero where that is nil, for all will be loaded; `trains`: with room for gradients;
@@ -34,15 +34,22 @@ public final class Replica {
     if let seed { variables.initialise(seed: seed) }
   }
 
-  /// The training step for `pairs` pairs.
-  public func training(pairs: Int) throws -> Program {
-    if let program = trainingPrograms[pairs] { return program }
+  /// What sets training programs apart.
+  private struct Training: Hashable {
+    let pairs: Int
+    let accumulates: Bool
+  }
+
+  /// The training step for `pairs` pairs; `accumulates`: it adds its gradients to those that are there.
+  public func training(pairs: Int, accumulates: Bool = false) throws -> Program {
+    let key = Training(pairs: pairs, accumulates: accumulates)
+    if let program = trainingPrograms[key] { return program }
     let description = try network.training(
-      pairs: pairs, height: size.height, width: size.width, recomputes: recomputes)
+      pairs: pairs, height: size.height, width: size.width, recomputes: recomputes, accumulates: accumulates)
     let program = try Program(
       description.graph, outputs: description.outputs, gradients: description.gradients, variables: variables,
       arena: arena, team: team)
-    trainingPrograms[pairs] = program
+    trainingPrograms[key] = program
     return program
   }
 

@@ -55,13 +55,20 @@ package struct Convolution: Operation {
     }
   }
 
-  /// The gradient of the weight: map, gradient of the output -> [kh,kw,I,O].
+  /// The gradient of the weight: map, gradient of the output [, addend] -> [kh,kw,I,O].
   package struct WeightGradient: Operation {
     package let stride: Int
     package let padding: Int
     package let weight: Shape
+    /// Whether the gradient is added to a third input.
+    package var adds = false
 
     package var name: String { "convolution-weight-gradient" }
+    package var traits: Traits { Traits(overwrites: adds ? 2 : nil) }
+    /// The same gradient, added to a third input; nil where it is already.
+    package var accumulating: WeightGradient? {
+      adds ? nil : WeightGradient(stride: stride, padding: padding, weight: weight, adds: true)
+    }
     package func outputs(_ inputs: [TensorType]) throws -> [TensorType] { [TensorType(weight)] }
     package func gradient(_ context: GradientContext) throws -> [Symbol?] { throw notTwice(self) }
     package func cost(_ inputs: [TensorType], _ outputs: [TensorType]) -> Cost {

@@ -19,6 +19,7 @@ struct PrintGraph: ParsableCommand {
   @Option(help: "Pairs.") var pairs = 1
   @Flag(help: "A training step or an evaluation.") var mode = Mode.training
   @Flag(help: "Keep few block sums and rebuild the rest in the backward pass.") var recompute = false
+  @Flag(help: "Add gradients to those of the step's earlier micro-batches.") var accumulate = false
   @Option(help: "Print the graph after this pass only.") var pass: Pass?
   @Flag(help: "Print it in Graphviz's language.") var dot = false
 
@@ -26,7 +27,8 @@ struct PrintGraph: ParsableCommand {
     let options = try Options(["depth": ["\(depth)"], "stem": ["\(stem)"], "width": ["\(width)"]])
     let network = try options.network(labels: 8)
     let listings = try network.listings(
-      pairs: pairs, height: size, width: size, trains: mode == .training, recomputes: recompute)
+      pairs: pairs, height: size, width: size, trains: mode == .training, recomputes: recompute,
+      accumulates: accumulate)
     let wanted = listings.filter { pass == nil || $0.pass == pass }
     guard !wanted.isEmpty else {
       let passes = listings.map(\.pass.rawValue).joined(separator: ", ")

@@ -33,9 +33,8 @@ private func reduced(_ arrays: [[Float]], ranks: Int, buckets: [Range<Int>], thr
       reduction.begin(tree, shares: shares)
       let own = shares[communicator.rank]
       for leaf in own {
-        if leaf == own.upperBound - 1 { sums.expectLast(leaf) }
-        _ = array.update(fromContentsOf: arrays[leaf])
-        if leaf < own.upperBound - 1 { try sums.add(leaf) }
+        let adds = try sums.expect(leaf)
+        for i in array.indices { array[i] = adds ? array[i] + arrays[leaf][i] : arrays[leaf][i] }
       }
       for bucket in buckets {
         sums.joinLast(bucket)

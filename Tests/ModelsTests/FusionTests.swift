@@ -16,16 +16,20 @@ struct FusionTests {
     let gradients: [String: [Float]]
   }
 
-  /// A step and an evaluation of two pairs with the rules that `isUsed` says.
+  /// An evaluation, a step and another that adds its gradients to the first one's, each of two pairs, with the rules that `isUsed` says.
   private func run(_ isUsed: (Int) -> Bool) throws -> Result {
     var lowerings = Lowerings.processor()
     lowerings.fusions = lowerings.fusions.enumerated().filter { isUsed($0.offset) }.map(\.element)
     let step = try Self.network.training(pairs: 2, height: 64, width: 64, recomputes: true)
+    let again = try Self.network.training(pairs: 2, height: 64, width: 64, recomputes: true, accumulates: true)
     let variables = try Variables(step.graph.variables, gradientOrder: step.gradients.map(\.variable.name))
     variables.initialise(seed: 1)
     let team = try ThreadTeam(count: 2)
     let evaluation = try Self.network.inference(pairs: 2, height: 64, width: 64)
     let programs = [
+      try Program(
+        again.graph, outputs: again.outputs, gradients: again.gradients, variables: variables, arena: Arena(),
+        team: team, lowerings: lowerings),
       try Program(
         step.graph, outputs: step.outputs, gradients: step.gradients, variables: variables, arena: Arena(), team: team,
         lowerings: lowerings),
@@ -44,8 +48,8 @@ struct FusionTests {
     }
     let names = variables.parameters.map { variables.list[$0].name }
     return Result(
-      steps: programs.reduce(0) { $0 + $1.steps.count }, logits: programs[0].output("logits")?.values ?? [],
-      evaluated: programs[1].output("logits")?.values ?? [],
+      steps: programs.reduce(0) { $0 + $1.steps.count }, logits: programs[1].output("logits")?.values ?? [],
+      evaluated: programs[2].output("logits")?.values ?? [],
       gradients: Dictionary(
         uniqueKeysWithValues: zip(names, variables.parameters.map { variables.gradientTensor($0).values })))
   }

@@ -8,10 +8,10 @@ struct ListingTests {
   private static let folder =
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Parity/graphs"
 
-  private func listings(trains: Bool) throws -> [Listing] {
+  private func listings(trains: Bool, accumulates: Bool = false) throws -> [Listing] {
     var configuration = try Configuration(depth: 50)
     (configuration.stem, configuration.width) = (16, 32)
-    return try DMSNet(configuration).listings(pairs: 2, height: 64, width: 64, trains: trains)
+    return try DMSNet(configuration).listings(pairs: 2, height: 64, width: 64, trains: trains, accumulates: accumulates)
   }
 
   @Test(arguments: ["training", "inference"])
@@ -32,7 +32,9 @@ struct ListingTests {
   /// Every pass is seen once, in order, and does what it is for.
   @Test func passesAreSeenInOrder() throws {
     let training = try listings(trains: true)
-    #expect(training.map(\.pass) == Pass.allCases.filter { $0 != .foldConstants })
+    #expect(training.map(\.pass) == Pass.allCases.filter { ![.foldConstants, .accumulate].contains($0) })
+    let accumulating = try listings(trains: true, accumulates: true)
+    #expect(accumulating.map(\.pass) == Pass.allCases.filter { $0 != .foldConstants })
     let inference = try listings(trains: false)
     #expect(inference.map(\.pass) == [.write, .prune, .foldConstants, .fuse, .schedule, .planMemory])
     /// What the text has after a pass and not before it, or the other way round.
@@ -47,6 +49,11 @@ struct ListingTests {
     expect(".again", from: .rematerialise, training)
     expect("= reshape", from: .prune, training, before: true)
     expect("once ", from: .foldConstants, inference)
+    expect("gradient of trunk.conv1.weight", from: .accumulate, accumulating)
+    let sums = try #require(accumulating.first { $0.pass == .fuse }).text.split(separator: "\n").filter {
+      $0.hasSuffix("# accumulation")
+    }
+    #expect(!sums.isEmpty && !sums.contains { $0.contains("conv1.weight") })
     expect("      + ", from: .fuse, training)
     expect("(batch-norm[", from: .fuse, training)
     expect("in place of", from: .schedule, training)

@@ -75,10 +75,9 @@ struct GradientTests {
         for leaf in own {
           let batch = try #require(try loader.next())
           let isLast = leaf == own.upperBound - 1
-          let program = try runner.program(pairs: batch.examples.count)
-          _ = try runner.run(
-            batch, pairs: plan.pairs, completed: isLast ? reducer.expectLast(leaf, program) : nil)
-          if !isLast { try reducer.add(leaf) }
+          _ = try runner.run(batch, pairs: plan.pairs, accumulates: reducer.expect(leaf)) {
+            isLast ? reducer.listener($0) : nil
+          }
         }
         try reducer.wait()
         return Array(replica.variables.gradients)

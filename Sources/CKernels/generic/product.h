@@ -50,7 +50,7 @@ static void pack(const dms_matrix *right, long depth, long columns, float scale,
   }
 }
 
-static void transpose(const float *source, long rows, long columns, float *target, long stride) {
+static void transpose(const float *source, long rows, long columns, float *target, long stride, int accumulate) {
   for (long r = 0; r < rows; r += LANES)
     for (long c = 0; c < columns; c += LANES) {
       const long height = rows - r < LANES ? rows - r : LANES, width = columns - c < LANES ? columns - c : LANES;
@@ -58,7 +58,7 @@ static void transpose(const float *source, long rows, long columns, float *targe
       for (long i = 0; i < LANES; i++)
         block[i] = i < height ? load_up_to(source + (r + i) * columns + c, width) : (vector)(0);
       transpose_block(block);
-      for (long i = 0; i < width; i++) store_some(target + (c + i) * stride + r, block[i], height, 0);
+      for (long i = 0; i < width; i++) store_some(target + (c + i) * stride + r, block[i], height, accumulate);
     }
 }
 

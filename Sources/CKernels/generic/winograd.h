@@ -211,7 +211,7 @@ static void winograd_weight(const float *weight, long inputs, long outputs, int 
 }
 
 static void winograd_weight_gradient(const float *products, long apart, long rows, long columns, float *gradient,
-                                     long line, long tap) {
+                                     long line, long tap, int accumulate) {
   for (long k = 0; k < rows; k++)
     for (long c = 0; c < columns; c += LANES) {
       const long width = columns - c < LANES ? columns - c : LANES;
@@ -219,7 +219,7 @@ static void winograd_weight_gradient(const float *products, long apart, long row
       prefetch_elements(m + PREFETCH_GRADIENT * LANES, apart);
       float *place = gradient + k * line + c;
       TRANSFORM(6, 3, weight_gradient_line, weight_gradient_line, load_up_to(m + (i * 6 + j) * apart, width),
-                store_some(place + (i * 3 + j) * tap, result[j], width, 0))
+                store_some(place + (i * 3 + j) * tap, result[j], width, accumulate))
     }
 }
 #undef A

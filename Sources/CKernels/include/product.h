@@ -67,8 +67,8 @@ long dms_pack_panels(long depth, long columns);
 /// Packs panels `first ..< first + count` of right [depth, columns], multiplied by `scale`.
 void dms_pack(const dms_matrix *right, long depth, long columns, float scale, long first, long count, float *packed);
 
-/// target [columns, rows] = source [rows, columns] transposed, with `stride` floats a row of the target.
-void dms_transpose(const float *source, long rows, long columns, float *target, long stride);
+/// target [columns, rows] = source [rows, columns] transposed, with `stride` floats a row of the target; or += it.
+void dms_transpose(const float *source, long rows, long columns, float *target, long stride, int accumulate);
 
 /// Columns `first ..< first + count` of the product over `depth`; `first` is a multiple of NR. The left side begins at the right
 /// side's `first` depth, which, where it lies by rows, begins a block of depth. `target` is where row 0 of column `first` goes and has

@@ -40,8 +40,8 @@ void dms_winograd_weight(const float *weight, long inputs, long outputs, int rot
                          float *packed, long apart);
 
 /// The gradient of a weight [3,3,inputs,outputs], or of `rows` inputs and `columns` outputs of it, from 36 matrices [rows, columns],
-/// which lie `apart` floats apart: `line` floats from input to input, `tap` from tap to tap.
+/// which lie `apart` floats apart: `line` floats from input to input, `tap` from tap to tap. Stored, or added.
 void dms_winograd_weight_gradient(const float *products, long apart, long rows, long columns, float *gradient, long line,
-                                  long tap);
+                                  long tap, int accumulate);
 
 #endif

@@ -5,7 +5,7 @@ extension Graph {
     func isFixed(_ symbol: Int) -> Bool {
       let root = root(symbol).symbol
       switch origins[root] {
-      case .input: return false
+      case .input, .gradient: return false
       case .variable, .constant: return true
       case .node, .part: return computed.contains(root)
       }

@@ -75,7 +75,7 @@ struct Schedule {
     case .input, .constant:
       values[root] = Value(
         symbol: root, byteCount: graph.types[root].byteCount, birth: -1, death: lastReads[root] ?? -1)
-    case .variable, .node, .part: break
+    case .variable, .gradient, .node, .part: break
     }
   }
 

@@ -10,9 +10,10 @@ struct BlockWeightGradient: WeightForm {
   let name = "product"
   private let taps: Taps
   private let blocks: Pieces
+  private let adds: Bool
 
-  init(_ taps: Taps) {
-    self.taps = taps
+  init(_ taps: Taps, adds: Bool) {
+    (self.taps, self.adds) = (taps, adds)
     let wide = max(taps.columns, taps.outputs)
     var across = (taps.columns * taps.outputs - 1) / Tuning.secondCache + 1
     while across < Tuning.chunks, wide / (across + 1) >= Tuning.WeightGradients.leastColumns { across += 1 }
@@ -31,9 +32,9 @@ struct BlockWeightGradient: WeightForm {
       Tuning.WeightGradients.packed / narrow, taps.isPlain ? .max : Tuning.WeightGradients.im2col / taps.columns)
     return min(taps.rows, max(kc, most / kc * kc))
   }
-  /// Floats of the shared workspace: the packed side, an im2col matrix, products still transposed.
+  /// Floats of the shared workspace: the packed side, an im2col matrix, products that are transposed or added at the end.
   private var parts: (packed: Int, im2col: Int, products: Int) {
-    (Packed.count(section, narrow), taps.im2colCount(section), isTransposed ? taps.columns * taps.outputs : 0)
+    (Packed.count(section, narrow), taps.im2colCount(section), isTransposed || adds ? taps.columns * taps.outputs : 0)
   }
 
   var workspace: Workspace {
@@ -48,7 +49,7 @@ struct BlockWeightGradient: WeightForm {
     let (blocks, isTransposed, narrow, step, kc) = (blocks, isTransposed, narrow, step, kc)
     let (taps, outputs) = (taps, taps.outputs)
     let columns = workspace + parts.packed
-    let products = isTransposed ? columns + parts.im2col : target
+    let products = isTransposed || adds ? columns + parts.im2col : target
     return stride(from: 0, to: taps.rows, by: section).flatMap { start in
       let section = start..<min(start + section, taps.rows)
       // Row 0 of an im2col matrix is the section's first.
@@ -79,9 +80,12 @@ struct BlockWeightGradient: WeightForm {
               &left, &right, block.count, 0, narrow, part.count, start + first > 0 ? 1 : 0,
               products + block.lowerBound * narrow, narrow, &prefetch)
           }
-          if isTransposed, section.upperBound == taps.rows {
-            dms_transpose(
-              products + block.lowerBound * narrow, block.count, narrow, target + block.lowerBound, outputs)
+          guard section.upperBound == taps.rows else { return }
+          let own = products + block.lowerBound * narrow
+          if isTransposed {
+            dms_transpose(own, block.count, narrow, target + block.lowerBound, outputs, adds ? 1 : 0)
+          } else if adds {
+            dms_add(target + block.lowerBound * narrow, own, block.count * narrow)
           }
         },
       ]

@@ -37,12 +37,20 @@ extension Convolution.MapGradient {
 extension Convolution.WeightGradient {
   func lowering(_ context: LoweringContext, _ algorithm: ConvolutionAlgorithm) -> Lowering {
     let taps = Taps(map: context.inputs[0].shape, weight: weight, stride: stride, padding: padding)
-    let product: any WeightForm = SectionWeightGradient(taps) ?? BlockWeightGradient(taps)
-    let form = Tiles(taps, algorithm).map { TileWeightGradient(tiles: $0) } ?? product
+    let product: any WeightForm =
+      SectionWeightGradient(taps, adds: adds) ?? BlockWeightGradient(taps, adds: adds)
+    let form = Tiles(taps, algorithm).map { TileWeightGradient(tiles: $0, adds: adds) } ?? product
     return Lowering(workspace: form.workspace, algorithm: form.name) { operands in
-      form.phases(
-        dms_source(operands.inputs[0]), upstream: dms_source(operands.inputs[1]), operands.outputs[0].floats,
+      let target = operands.outputs[0].floats
+      let phases = form.phases(
+        dms_source(operands.inputs[0]), upstream: dms_source(operands.inputs[1]), target,
         operands.workspace.assumingMemoryBound(to: Float.self))
+      guard adds, operands.inputs[2].floats != target else { return phases }
+      let addend = operands.inputs[2].floats
+      let copy = Phase.ranges(weight.count, grain: elementGrain) { range in
+        (target + range.lowerBound).update(from: addend + range.lowerBound, count: range.count)
+      }
+      return [copy] + phases
     }
   }
 }
@@ -68,7 +76,8 @@ protocol WeightForm {
   var name: String { get }
   var workspace: Workspace { get }
 
-  /// target = the gradient.
+  /// target = the gradient, or += it: the whole gradient is summed before it is added, so that the bits are those of a sum of two
+  /// gradients.
   func phases(
     _ map: dms_source, upstream: dms_source, _ target: UnsafeMutablePointer<Float>,
     _ workspace: UnsafeMutablePointer<Float>

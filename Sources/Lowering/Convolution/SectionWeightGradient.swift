@@ -9,16 +9,19 @@ struct SectionWeightGradient: WeightForm {
   let name = "product"
   private let taps: Taps
   private let sections: Pieces
+  private let adds: Bool
 
   /// Nil where the weight is large.
-  init?(_ taps: Taps) {
+  init?(_ taps: Taps, adds: Bool) {
     guard taps.columns * taps.outputs <= Tuning.WeightGradients.smallWeight else { return nil }
-    self.taps = taps
+    (self.taps, self.adds) = (taps, adds)
     sections = Pieces(
       rows: taps.rows, in: max(1, min(Tuning.chunks, taps.rows / Tuning.WeightGradients.sectionRows)), channels: 1)
   }
 
   private var count: Int { taps.columns * taps.outputs }
+  /// Whether sections' sums are kept apart from the target.
+  private var isJoined: Bool { sections.count > 1 || adds }
   /// Rows that are loaded at once.
   private var rowsAtOnce: Int {
     let most = Tuning.WeightGradients.loaded / (taps.columns + taps.outputs) / Tuning.line * Tuning.line
@@ -29,7 +32,7 @@ struct SectionWeightGradient: WeightForm {
 
   var workspace: Workspace {
     Workspace(
-      shared: sections.count > 1 ? sections.count * count * 4 : 0,
+      shared: isJoined ? sections.count * count * 4 : 0,
       scratch: (Packed.count(rowsAtOnce, taps.outputs) + rowsAtOnce * step) * 4)
   }
 
@@ -39,7 +42,7 @@ struct SectionWeightGradient: WeightForm {
   ) -> [Phase] {
     let (sections, count, outputs, columns, step) = (sections, count, taps.outputs, taps.columns, step)
     let rowsAtOnce = rowsAtOnce
-    let partial = sections.count > 1 ? workspace : target
+    let partial = isJoined ? workspace : target
     let products = Phase(chunks: sections.count) { chunk, scratch in
       let rows = sections[chunk].rows
       let matrix = scratch.assumingMemoryBound(to: Float.self)
@@ -63,12 +66,12 @@ struct SectionWeightGradient: WeightForm {
           partial + chunk * count, outputs, &prefetch)
       }
     }
-    guard sections.count > 1 else { return [products] }
+    guard isJoined else { return [products] }
     let joining = Phase.ranges(count, grain: elementGrain) { range in
       for i in range {
         var sum = partial[i]
         for section in 1..<sections.count { sum += partial[section * count + i] }
-        target[i] = sum
+        target[i] = adds ? target[i] + sum : sum
       }
     }
     return [products, joining]

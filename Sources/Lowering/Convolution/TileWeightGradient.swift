@@ -9,6 +9,7 @@ import Operations
 struct TileWeightGradient: WeightForm {
   let name = "tiles"
   let tiles: Tiles
+  private let adds: Bool
 
   private let inputs, outputs: Int
   /// Floats from tile to tile of the transformed inputs: not a power of two.
@@ -20,8 +21,8 @@ struct TileWeightGradient: WeightForm {
   /// Floats from element to element.
   private let inputsApart, upstreamApart, productsApart: Int
 
-  init(tiles: Tiles) {
-    self.tiles = tiles
+  init(tiles: Tiles, adds: Bool) {
+    (self.tiles, self.adds) = (tiles, adds)
     (inputs, outputs) = (tiles.inputs, tiles.outputs)
     step = Tiles.padded(inputs) + Tuning.line
     sections = tiles.ranges(most: max(tiles.across, Tuning.Tiles.section / (inputs + outputs)))
@@ -119,7 +120,7 @@ struct TileWeightGradient: WeightForm {
   ) {
     dms_winograd_weight_gradient(
       products, productsApart, rows.count, columns.count, target + rows.lowerBound * outputs + columns.lowerBound,
-      outputs, inputs * outputs)
+      outputs, inputs * outputs, adds ? 1 : 0)
   }
 
   /// One line's gradients to right sides.

@@ -79,13 +79,12 @@ package final class GradientReducer {
     if reduction.parts.isEmpty { jobs?.release(upTo: buckets.count) }
   }
 
-  /// Takes in the gradients of micro-batch `leaf`, which is not this rank's last.
-  package func add(_ leaf: Int) throws { try sums.add(leaf) }
+  /// Says that micro-batch `leaf`, the next of this rank's, is about to run. Returns whether its gradients are to be added to those
+  /// that are there.
+  package func expect(_ leaf: Int) throws -> Bool { try sums.expect(leaf) }
 
-  /// Says that `program` is about to run this rank's last micro-batch; what is returned is to hear of the program's steps, and
-  /// lets buckets travel.
-  package func expectLast(_ leaf: Int, _ program: Program) -> ((Int) -> Void)? {
-    sums.expectLast(leaf)
+  /// What is to hear of the steps of `program`, which runs this rank's last micro-batch: it lets buckets travel.
+  package func listener(_ program: Program) -> ((Int) -> Void)? {
     guard let jobs else { return nil }
     let ready = ready(program)
     var next = 0

@@ -28,7 +28,7 @@ final class GradientStep {
   init(_ options: Options, _ replica: Replica, _ communicator: any Communicator, largest plan: StepPlan) throws {
     (self.options, self.communicator) = (options, communicator)
     runner = StepRunner(replica, seed: options.seed)
-    if let first = plan.microBatches.first { _ = try runner.program(pairs: first.count) }
+    if let first = plan.microBatches.first { _ = try replica.training(pairs: first.count) }
     reducer = try GradientReducer(
       replica.variables, communicator, team: replica.team, bucketBytes: options.bucket << 20,
       wire: options.wire, isSharded: options.shardOptimizer && communicator.size > 1)
@@ -95,15 +95,14 @@ final class GradientStep {
       guard let batch = try loader.next() else { throw Failure(.run, "the loader ended before the run") }
       times.lap(.data)
       let isLast = leaf == own.upperBound - 1
-      let program = try runner.program(pairs: batch.examples.count)
       totals.prepare()
-      let losses = try runner.run(
-        batch, pairs: pairs, completed: isLast ? reducer.expectLast(leaf, program) : nil)
+      let losses = try runner.run(batch, pairs: pairs, accumulates: reducer.expect(leaf)) {
+        isLast ? reducer.listener($0) : nil
+      }
       guard losses.total.isFinite || options.onNonfinite == .skip else {
         throw Failure(.run, "step \(number): the loss is not finite")
       }
-      if !isLast { try reducer.add(leaf) }
-      try totals.add(leaf, losses, share: Float(batch.examples.count) / Float(pairs), isLast: isLast)
+      try totals.add(leaf, losses, share: Float(batch.examples.count) / Float(pairs))
       times.lap(.compute)
     }
   }

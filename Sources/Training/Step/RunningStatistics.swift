@@ -40,12 +40,14 @@ final class RunningStatistics {
     for (place, index) in counters.enumerated() { counter(index).pointee = countsBefore[place] }
   }
 
-  /// How a micro-batch, which has `share` of the step's pairs, has moved them: one value a moment, into `moves`.
-  func takeMoves(share: Float, into moves: UnsafeMutablePointer<Float>) {
+  /// How a micro-batch, which has `share` of the step's pairs, has moved them: one value a moment, put into `moves`
+  /// or added to them.
+  func takeMoves(share: Float, into moves: UnsafeMutablePointer<Float>, adds: Bool) {
     var place = 0
     for index in moments {
       for value in variables.values(index) {
-        moves[place] = share * (value - before[place])
+        let move = share * (value - before[place])
+        moves[place] = adds ? moves[place] + move : move
         place += 1
       }
     }

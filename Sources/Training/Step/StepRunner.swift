@@ -20,13 +20,14 @@ package struct StepRunner {
   /// A runner of `replica`'s programs; `seed`: of the run.
   package init(_ replica: Replica, seed: UInt64) { (self.replica, self.seed) = (replica, seed) }
 
-  /// The program for a micro-batch of `pairs` pairs.
-  package func program(pairs: Int) throws -> Program { try replica.training(pairs: pairs) }
-
-  /// Leaves the micro-batch's gradients in the replica's variables and returns its losses. `pairs`: of the whole step; `completed`
-  /// hears of each of the program's steps that is done.
-  package func run(_ batch: Batch, pairs: Int, completed: ((Int) -> Void)? = nil) throws -> StepLosses {
-    let program = try program(pairs: batch.examples.count)
+  /// Leaves the micro-batch's gradients in the replica's variables, or adds them to those that are there, and returns its losses.
+  /// - Parameters:
+  ///   - pairs: of the whole step.
+  ///   - listener: what is to hear of each of the program's steps that is done, if anything.
+  package func run(
+    _ batch: Batch, pairs: Int, accumulates: Bool = false, listener: (Program) -> ((Int) -> Void)? = { _ in nil }
+  ) throws -> StepLosses {
+    let program = try replica.training(pairs: batch.examples.count, accumulates: accumulates)
     program.fill("images") { batch.copyImages(into: $0) }
     program.set("labels", batch.labels)
     program.set("eye_labels", batch.eyeLabels)
@@ -40,7 +41,7 @@ package struct StepRunner {
         words[4 * index + 3] = UInt32(truncatingIfNeeded: example.position)
       }
     }
-    program.completed = completed
+    program.completed = listener(program)
     program.run()
     program.completed = nil
     return StepLosses(values: StepLosses.names.map { program.scalar($0) ?? 0 })

@@ -24,12 +24,13 @@ final class StepTotals {
   /// To be called before a micro-batch runs.
   func prepare() { statistics.rewind() }
 
-  /// Takes in what micro-batch `leaf`, which has `share` of the step's pairs, came to; `isLast`: of this rank.
-  func add(_ leaf: Int, _ losses: StepLosses, share: Float, isLast: Bool) throws {
-    if isLast { sums.expectLast(leaf) }
-    for (index, value) in losses.values.enumerated() { sums.array[index] = value }
-    statistics.takeMoves(share: share, into: moves)
-    if !isLast { try sums.add(leaf) }
+  /// Takes in what micro-batch `leaf`, which has `share` of the step's pairs, came to.
+  func add(_ leaf: Int, _ losses: StepLosses, share: Float) throws {
+    let adds = try sums.expect(leaf)
+    for (index, value) in losses.values.enumerated() {
+      sums.array[index] = adds ? sums.array[index] + value : value
+    }
+    statistics.takeMoves(share: share, into: moves, adds: adds)
   }
 
   /// This rank has failed: what the others get in place of its sums is of no use, but they get it.
