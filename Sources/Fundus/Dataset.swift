@@ -36,6 +36,10 @@ public struct Dataset: Sendable {
     public init(folder: String) { self.folder = folder }
   }
 
+  /// Where it was read from; nil where pairs were named one by one.
+  public let source: Source?
+  /// Prepared pairs, which loaders prefer to photographs.
+  public internal(set) var cache: PairCache?
   /// The table's path.
   public let annotations: String
   /// The labels' names, in the table's order.
@@ -55,7 +59,7 @@ public struct Dataset: Sendable {
     annotations: String, labels: [String], patients: [Patient], rowCount: Int, excluded: [(reason: String, count: Int)]
   ) {
     (self.annotations, self.labels, self.patients) = (annotations, labels, patients)
-    (self.rowCount, self.excluded, missingExample) = (rowCount, excluded, nil)
+    (self.rowCount, self.excluded, missingExample, source) = (rowCount, excluded, nil, nil)
   }
 
   /// The columns every table has.
@@ -63,6 +67,7 @@ public struct Dataset: Sendable {
 
   /// Reads a data set; see `Source`.
   public init(_ source: Source) throws {
+    self.source = source
     annotations = try source.annotations ?? Self.findTable(source.folder)
     let table = try Table(path: annotations, sheet: source.sheet)
     try table.require(["ID"] + Self.imageColumns)

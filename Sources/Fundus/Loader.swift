@@ -123,19 +123,12 @@ private final class Queue: @unchecked Sendable {
   private func prepare(
     _ example: Example, _ left: UnsafeMutableBufferPointer<Float>, _ right: UnsafeMutableBufferPointer<Float>
   ) throws {
-    let patient = dataset.patients[example.patient]
-    func write(_ path: String, into target: UnsafeMutableBufferPointer<Float>, mirrored: Bool) throws {
-      do {
-        try preparation.load(path, dataset.warnings).withUnsafeBufferPointer { pixels in
-          Normalisation.write(pixels, width: preparation.width, mirrored: mirrored, into: target)
-        }
-      } catch let failure as Failure {
-        throw Failure(failure.kind, "patient \(patient.id): \(failure.message)", hint: failure.hint)
+    let mirrored = augmentation?.mirrors(example) ?? false
+    try dataset.withPair(example.patient, preparation) { pair in
+      for (pixels, target) in zip(pair, mirrored ? [right, left] : [left, right]) {
+        Normalisation.write(pixels, width: preparation.width, mirrored: mirrored, into: target)
       }
     }
-    let mirrored = augmentation?.mirrors(example) ?? false
-    try write(patient.left, into: mirrored ? right : left, mirrored: mirrored)
-    try write(patient.right, into: mirrored ? left : right, mirrored: mirrored)
   }
 
   func next() throws -> Batch? {

@@ -78,12 +78,11 @@ package struct RunStart {
       let patients = split.training + split.validation
       try communicator.requireSame(found.facts(of: patients), .data)
       // The run needs the patients that it has.
-      dataset = try preflight(
-        found, communicator, patients: patients, workers: options.workers, onBad: .stop, say: progress.say)
+      dataset = try DataPath(options, communicator, progress).ready(found, patients, onBad: .stop)
     } else {
       try communicator.requireSame(found.facts, .data)
-      dataset = try preflight(
-        found, communicator, workers: options.workers, onBad: options.onBadImage, say: progress.say)
+      dataset = try DataPath(options, communicator, progress).ready(
+        found, Array(found.patients.indices), onBad: options.onBadImage)
       split = try communicator.together { [dataset] in
         try options.split.map { try Split(dataset, file: $0) }
           ?? Split(dataset, validation: options.validation, seed: options.seed)

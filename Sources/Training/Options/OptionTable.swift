@@ -21,6 +21,9 @@ package struct OptionTable: Sendable {
   package let onBadImage = TrainOption(
     "on-bad-image", "When photographs cannot be used: stop, or leave their patients out.",
     BadImageRule.stop)
+  package let cache = TrainOption(
+    "cache", "Folder for prepared pairs instead of .dmsnet in --data; none: photographs are decoded every time.",
+    CacheLocation.Choice.besideData, onResume: .mayChange, mayDifferByRank: true)
   package let output = TrainOption(
     "output", "Folder of the run.",
     "", onResume: .mayChange, isPath: true)
@@ -65,6 +68,21 @@ package struct OptionTable: Sendable {
   package let size = TrainOption(
     "size", "Pixels: a side, or HEIGHTxWIDTH.",
     ImageSize(224), Limit(text: "64 to 4096") { [$0.height, $0.width].allSatisfy((64...4096).contains) })
+  package let crop = TrainOption(
+    "crop", "What is cut out of a photograph: its field of view, or nothing.",
+    Preparation.Crop.view)
+  package let padding = TrainOption(
+    "padding", "How it comes to the input's proportions: with black or ImageNet's mean colour beside it, or stretched.",
+    Preparation.Padding.black)
+  package let circle = TrainOption(
+    "circle", "Part of the disc's radius beyond which pixels are masked.",
+    Float(0), .range(0...2, off: "off"))
+  package let localMean = TrainOption(
+    "local-mean", "How much differences from the local mean are enlarged (Graham's preparation: 4).",
+    Float(0), .range(0...16, off: "off"))
+  package let clahe = TrainOption(
+    "clahe", "Clip limit of adaptive histogram equalisation.",
+    Float(0), .range(0...64, off: "off"))
   package let pretrained = TrainOption(
     "pretrained", "Trunk weights (safetensors, torchvision's names) to start from.",
     String?.none, mayDifferByRank: true, isPath: true)

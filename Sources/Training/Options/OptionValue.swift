@@ -79,6 +79,8 @@ extension OptionValue where Self: CaseIterable & RawRepresentable, RawValue == S
 }
 
 extension BadImageRule: OptionValue {}
+extension Preparation.Crop: OptionValue {}
+extension Preparation.Padding: OptionValue {}
 extension Configuration.Block: OptionValue {}
 extension Configuration.Module: OptionValue {}
 
@@ -103,3 +105,24 @@ package struct ImageSize: OptionValue {
 }
 
 extension Wire: OptionValue {}
+
+extension CacheLocation.Choice: OptionValue {
+  package static var choices: String? { "a folder, or none" }
+
+  package init?(texts: [String]) {
+    guard texts.count == 1, !texts[0].isEmpty else { return nil }
+    // Absolute, so that a resume may start anywhere.
+    let isRelative = !texts[0].hasPrefix("/")
+    self =
+      texts[0] == "none"
+      ? .none : .folder(isRelative ? "\(FileManager.default.currentDirectoryPath)/\(texts[0])" : texts[0])
+  }
+
+  package var texts: [String] {
+    switch self {
+    case .besideData: []
+    case .none: ["none"]
+    case .folder(let path): [path]
+    }
+  }
+}

@@ -82,6 +82,14 @@ package struct Options: Sendable, Equatable {
     return try DMSNet(configuration, loss: loss)
   }
 
+  /// How these options prepare photographs.
+  package var preparation: Preparation {
+    var result = Preparation(height: self.size.height, width: self.size.width)
+    (result.crop, result.padding, result.circle) = (self.crop, self.padding, self.circle)
+    (result.localMean, result.clahe) = (self.localMean, self.clahe)
+    return result
+  }
+
   /// The data set these options describe.
   package func dataset() throws -> Dataset {
     var source = Dataset.Source(folder: self.data)
