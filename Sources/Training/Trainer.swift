@@ -96,7 +96,7 @@ package final class Trainer {
     let orders = EpochOrders(sampler)
     return Loader(
       dataset, options.preparation,
-      augmentation: Augmentation(seed: options.seed, flip: options.flip), workers: options.workers
+      augmentation: options.augmentation(partners: sampler.patients), workers: options.workers
     ) { index in
       guard !own.isEmpty else { return nil }
       let (epoch, place) = (first + (done + index) / own.count, (done + index) % own.count)

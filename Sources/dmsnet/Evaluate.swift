@@ -25,7 +25,7 @@ struct Evaluate: ParsableCommand {
     help: "validation, train or all; by default the run's validation patients where the data are the run's, else all.")
   var patients: Patients?
   @Option(help: "Folder for metrics.json and predictions.csv.") var output: String?
-  @Option(help: "Folder for prepared pairs instead of .dmsnet in --data; none: photographs are decoded.") var cache:
+  @Option(help: "Where prepared pairs are kept: beside (.dmsnet in --data), none, or a folder.") var cache:
     CacheLocation.Choice = .besideData
   @Option(help: "Threads of a rank.") var threads = 1
   @Option(help: "Threads that decode photographs.") var workers = 1

@@ -5,8 +5,10 @@ import Training
 extension BadImageRule: ExpressibleByArgument {}
 
 extension CacheLocation.Choice: ExpressibleByArgument {
+  /// A folder, or "none".
   public init?(argument: String) { self.init(texts: [argument]) }
-  public var defaultValueDescription: String { "beside the data" }
+  /// The default, for people.
+  public var defaultValueDescription: String { "beside" }
 }
 
 /// Probabilities of pairs of photographs.
@@ -21,7 +23,7 @@ struct Predict: ParsableCommand {
   @Option(help: "With --data: the table's sheet, by name or number, where a workbook has several.") var sheet: String?
   @Option(help: "With --data: the folder of images, where the data folder holds several.") var images: String?
   @Flag(help: "With --data: rows without images are an error.") var strict = false
-  @Option(help: "With --data: folder for prepared pairs instead of .dmsnet there; none: photographs are decoded.")
+  @Option(help: "With --data: where prepared pairs are kept: beside (.dmsnet there), none, or a folder.")
   var cache: CacheLocation.Choice?
   @Option(help: "When photographs cannot be used: stop, skip (leave their patients out).") var onBadImage =
     BadImageRule.stop

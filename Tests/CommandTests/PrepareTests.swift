@@ -1,4 +1,5 @@
 import Foundation
+import Fundus
 import Testing
 
 /// The pair cache, through the program.
@@ -108,5 +109,23 @@ struct PrepareTests {
     try process.run()
     process.waitUntilExit()
     #expect(process.terminationStatus == 74 && caches(place, "data/.dmsnet").isEmpty)
+  }
+
+  @Test func aContactSheetShowsPairs() throws {
+    let place = try Place()
+    let data = try place.data(patients: 20)
+    let sheet = "\(place.path)/sheet.jpg"
+    let options = [
+      "prepare", "--data", data, "--size", "64x96", "--rotation", "90", "--mixup", "0.4", "--zoom", "0.9", "1.1",
+    ]
+    let done = try Command.run(options + ["--contact-sheet", sheet])
+    #expect(done.code == 0 && done.errors.contains("sheet.jpg: 12 pairs"), "\(done.errors)")
+    let picture = try Photograph(path: sheet)
+    // Four pairs of two pictures beside one another, twelve below, a line of text above each.
+    #expect(picture.width == 4 * (2 * 96 + 8) && picture.height == 18 + 12 * (18 + 64 + 8))
+    for bad in [place.path, "\(place.path)/nowhere/sheet.jpg"] {
+      let refused = try Command.run(options + ["--contact-sheet", bad])
+      #expect(refused.code == 73 && refused.errorLines.count == 1, "\(refused.errors)")
+    }
   }
 }

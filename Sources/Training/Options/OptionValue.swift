@@ -107,21 +107,24 @@ package struct ImageSize: OptionValue {
 extension Wire: OptionValue {}
 
 extension CacheLocation.Choice: OptionValue {
-  package static var choices: String? { "a folder, or none" }
+  private static let (beside, nowhere) = ("beside", "none")
+
+  package static var choices: String? { "beside (the data), none, or a folder" }
 
   package init?(texts: [String]) {
     guard texts.count == 1, !texts[0].isEmpty else { return nil }
+    switch texts[0] {
+    case Self.beside: self = .besideData
+    case Self.nowhere: self = .none
     // Absolute, so that a resume may start anywhere.
-    let isRelative = !texts[0].hasPrefix("/")
-    self =
-      texts[0] == "none"
-      ? .none : .folder(isRelative ? "\(FileManager.default.currentDirectoryPath)/\(texts[0])" : texts[0])
+    case let path: self = .folder(path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)")
+    }
   }
 
   package var texts: [String] {
     switch self {
-    case .besideData: []
-    case .none: ["none"]
+    case .besideData: [Self.beside]
+    case .none: [Self.nowhere]
     case .folder(let path): [path]
     }
   }

@@ -90,6 +90,17 @@ package struct Options: Sendable, Equatable {
     return result
   }
 
+  /// How these options change pairs in training; `partners`: places of those that others may be mixed with.
+  package func augmentation(partners: [Int]) -> Augmentation {
+    var settings = Augmentation.Settings()
+    (settings.flip, settings.verticalFlip, settings.rotation) = (self.flip, self.verticalFlip, self.rotation)
+    if let low = self.zoom.first, let high = self.zoom.last { settings.zoom = low...high }
+    (settings.shift, settings.brightness, settings.contrast) = (self.shift, self.brightness, self.contrast)
+    (settings.saturation, settings.hue) = (self.saturation, self.hue)
+    (settings.erasing, settings.mixup) = (self.erasing, self.mixup)
+    return Augmentation(seed: self.seed, settings, partners: partners)
+  }
+
   /// The data set these options describe.
   package func dataset() throws -> Dataset {
     var source = Dataset.Source(folder: self.data)
