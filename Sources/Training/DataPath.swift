@@ -2,12 +2,12 @@ import Foundation
 
 /// From a data set as it was found to one that can be used: photographs that cannot are found, and pairs are prepared.
 public struct DataPath {
-  private let preparation: Preparation
+  let preparation: Preparation
   private let choice: CacheLocation.Choice
-  private let workers: Int
+  let workers: Int
   private let isRequired: Bool
-  private let communicator: any Communicator
-  private let progress: Progress
+  let communicator: any Communicator
+  let progress: Progress
 
   /// - Parameters:
   ///   - choice: where this rank's prepared pairs are kept.

@@ -83,10 +83,7 @@ package struct RunStart {
       try communicator.requireSame(found.facts, .data)
       dataset = try DataPath(options, communicator, progress).ready(
         found, Array(found.patients.indices), onBad: options.onBadImage)
-      split = try communicator.together { [dataset] in
-        try options.split.map { try Split(dataset, file: $0) }
-          ?? Split(dataset, validation: options.validation, seed: options.seed)
-      }
+      split = try DataPath(options, communicator, progress).split(dataset, options)
     }
     progress.say(dataset.summary)
     let unknown = dataset.patients.count - split.training.count - split.validation.count
@@ -125,6 +122,7 @@ package struct RunStart {
     plan: Plan, run: RunDirectory?, checkpoint: Checkpoint?
   ) {
     let wanted = try Options(given)
+    try wanted.checkFolds()
     guard !wanted.output.isEmpty else { throw Failure(.usage, "--output DIR is missing") }
     guard resumes else {
       try RunDirectory.refuseRun(wanted.output)
