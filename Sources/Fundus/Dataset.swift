@@ -36,14 +36,20 @@ public struct Dataset: Sendable {
     public init(folder: String) { self.folder = folder }
   }
 
+  /// Where it was read from; nil where pairs were named one by one.
+  public let source: Source?
+  /// Prepared pairs, which loaders prefer to photographs.
+  public internal(set) var cache: PairCache?
   /// The table's path.
   public let annotations: String
   /// The labels' names, in the table's order.
   public let labels: [String]
   /// The patients in the order of their IDs (as numbers where they are).
   public internal(set) var patients: [Patient]
+  /// The IDs of all patients of the table, also those who were left out.
+  let known: Set<String>
   /// How many patients the table has.
-  public let rowCount: Int
+  public var rowCount: Int { known.count }
   /// Why rows were left out, with their number.
   public internal(set) var excluded: [(reason: String, count: Int)]
   /// An image that was not there, and what lies there in its place.
@@ -52,10 +58,10 @@ public struct Dataset: Sendable {
   public let warnings = DecoderWarnings()
 
   private init(
-    annotations: String, labels: [String], patients: [Patient], rowCount: Int, excluded: [(reason: String, count: Int)]
+    annotations: String, labels: [String], patients: [Patient]
   ) {
     (self.annotations, self.labels, self.patients) = (annotations, labels, patients)
-    (self.rowCount, self.excluded, missingExample) = (rowCount, excluded, nil)
+    (known, excluded, missingExample, source) = (Set(patients.map(\.id)), [], nil, nil)
   }
 
   /// The columns every table has.
@@ -63,6 +69,7 @@ public struct Dataset: Sendable {
 
   /// Reads a data set; see `Source`.
   public init(_ source: Source) throws {
+    self.source = source
     annotations = try source.annotations ?? Self.findTable(source.folder)
     let table = try Table(path: annotations, sheet: source.sheet)
     try table.require(["ID"] + Self.imageColumns)
@@ -115,7 +122,7 @@ public struct Dataset: Sendable {
       missing.add(left: paths[0] == nil, right: paths[1] == nil, absent, namesake)
     }
     self.patients = patients.sorted { Self.precedes($0.id, $1.id) }
-    rowCount = seen.count
+    known = Set(seen.keys)
     excluded = missing.counts
     missingExample = missing.example.map { $0 + (images.inaccessible.map { ", \($0) may not be read" } ?? "") }
     guard !patients.isEmpty else {
@@ -161,10 +168,10 @@ public struct Dataset: Sendable {
 
   /// What was read and what was left out, for people.
   public var summary: String {
-    let left = rowCount - patients.count
+    let left = known.count - patients.count
     let reasons = excluded.map { "\($0.count) \($0.reason)" }.joined(separator: ", ")
     return (annotations.isEmpty ? "" : "\(annotations): ")
-      + "\(patients.count) of \(rowCount) patients have both images"
+      + "\(patients.count) of \(known.count) patients have both images"
       + (left == 0 ? "" : "; \(left) left out: \(reasons)") + (missingExample.map { "; \($0)" } ?? "")
   }
 }
@@ -176,7 +183,7 @@ extension Dataset {
       annotations: "", labels: Keywords.labels,
       patients: pairs.enumerated().map { row, pair in
         Patient(id: pair.id, row: row + 1, left: pair.left, right: pair.right, labels: [], eyeLabels: [])
-      }, rowCount: pairs.count, excluded: [])
+      })
   }
 
   /// The pairs of a CSV with columns ID, left, right; paths are relative to its folder.

@@ -46,6 +46,9 @@ struct EncodedPhotograph {
     }
   }
 
+  /// XXH64 of the file.
+  var checksum: UInt64 { bytes.withUnsafeBytes { XXH64.hash($0) } }
+
   /// Finds whether `decode` would succeed, in less time where it can. Returns what is odd about the picture, if anything was seen.
   func check() throws -> String? {
     var warnings: Int32 = 0

@@ -18,7 +18,8 @@ public final class Loader {
     _ dataset: Dataset, _ preparation: Preparation, augmentation: Augmentation?, workers: Int, prefetch: Int = 3,
     batches: @escaping @Sendable (Int) -> [Example]?
   ) {
-    queue = Queue(dataset, preparation, augmentation, prefetch: max(1, prefetch), batches: batches)
+    let renderer = PairRenderer(dataset: dataset, preparation: preparation, augmentation: augmentation)
+    queue = Queue(renderer, prefetch: max(1, prefetch), batches: batches)
     for index in 0..<max(1, workers) {
       let thread = Thread { [queue] in queue.work() }
       thread.name = "loader-\(index)"
@@ -45,9 +46,8 @@ private final class Queue: @unchecked Sendable {
     var failed: (pair: Int, failure: Failure)?
   }
 
-  private let dataset: Dataset
-  private let preparation: Preparation
-  private let augmentation: Augmentation?
+  private let renderer: PairRenderer
+  private let imageCount: Int
   private let prefetch: Int
   private let batches: @Sendable (Int) -> [Example]?
   private let condition = NSCondition()
@@ -57,12 +57,9 @@ private final class Queue: @unchecked Sendable {
   private var isExhausted = false
   private var isStopped = false
 
-  init(
-    _ dataset: Dataset, _ preparation: Preparation, _ augmentation: Augmentation?, prefetch: Int,
-    batches: @escaping @Sendable (Int) -> [Example]?
-  ) {
-    (self.dataset, self.preparation, self.augmentation, self.prefetch) = (dataset, preparation, augmentation, prefetch)
-    self.batches = batches
+  init(_ renderer: PairRenderer, prefetch: Int, batches: @escaping @Sendable (Int) -> [Example]?) {
+    (self.renderer, self.prefetch, self.batches) = (renderer, prefetch, batches)
+    imageCount = renderer.preparation.byteCount
   }
 
   func stop() {
@@ -99,15 +96,15 @@ private final class Queue: @unchecked Sendable {
     return nil
   }
 
-  /// Values of an image.
-  private var imageCount: Int { preparation.height * preparation.width * 3 }
-
   func work() {
+    var scratch: ImageBuffer?
     while let task = task() {
       func image(_ index: Int) -> UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(rebasing: task.buffer.values[index * imageCount..<(index + 1) * imageCount])
       }
-      let result = Result { try prepare(task.example, image(task.pair), image(task.of + task.pair)) }
+      let result = Result {
+        try renderer.render(task.example, into: [image(task.pair), image(task.of + task.pair)], &scratch)
+      }
       condition.lock()
       let index = task.batch - first
       if case .failure(let error) = result, slots[index].failed.map({ $0.pair > task.pair }) ?? true {
@@ -117,25 +114,6 @@ private final class Queue: @unchecked Sendable {
       if slots[index].open == 0 { condition.broadcast() }
       condition.unlock()
     }
-  }
-
-  /// Writes both images of a pair.
-  private func prepare(
-    _ example: Example, _ left: UnsafeMutableBufferPointer<Float>, _ right: UnsafeMutableBufferPointer<Float>
-  ) throws {
-    let patient = dataset.patients[example.patient]
-    func write(_ path: String, into target: UnsafeMutableBufferPointer<Float>, mirrored: Bool) throws {
-      do {
-        try preparation.load(path, dataset.warnings).withUnsafeBufferPointer { pixels in
-          Normalisation.write(pixels, width: preparation.width, mirrored: mirrored, into: target)
-        }
-      } catch let failure as Failure {
-        throw Failure(failure.kind, "patient \(patient.id): \(failure.message)", hint: failure.hint)
-      }
-    }
-    let mirrored = augmentation?.mirrors(example) ?? false
-    try write(patient.left, into: mirrored ? right : left, mirrored: mirrored)
-    try write(patient.right, into: mirrored ? left : right, mirrored: mirrored)
   }
 
   func next() throws -> Batch? {
@@ -150,15 +128,10 @@ private final class Queue: @unchecked Sendable {
     condition.unlock()
     guard let slot else { return nil }
     if let failed = slot.failed { throw failed.failure }
-    let patients = slot.examples.map { dataset.patients[$0.patient] }
-    let mirrored = slot.examples.map { augmentation?.mirrors($0) ?? false }
-    let eyes = [0, 1].flatMap { side in
-      zip(patients, mirrored).flatMap { patient, mirrored in
-        patient.eyeLabels.isEmpty ? [] : patient.eyeLabels[mirrored ? 1 - side : side].map(Float.init)
-      }
-    }
+    let labels = slot.examples.map(renderer.labels)
+    let eyes = [0, 1].flatMap { side in labels.flatMap { $0.eyes.isEmpty ? [] : $0.eyes[side] } }
     return Batch(
-      examples: slot.examples, labels: patients.flatMap { $0.labels.map(Float.init) }, eyeLabels: eyes, slot.buffer,
+      examples: slot.examples, labels: labels.flatMap(\.patient), eyeLabels: eyes, slot.buffer,
       count: 2 * slot.examples.count * imageCount)
   }
 }

@@ -43,6 +43,7 @@ public struct CounterRandom: Sendable {
     case bootstrap = 6
     case synthesis = 7
     case test = 8
+    case mixup = 9
   }
 
   /// Consecutive draws for one purpose and place. A value type: a copy repeats the same numbers.

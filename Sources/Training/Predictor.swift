@@ -6,12 +6,14 @@ public struct Predictor {
   public static let batch = 8
 
   private let replica: Replica
+  private let preparation: Preparation
   private let communicator: any Communicator
   private let workers: Int
 
-  /// A predictor over a replica.
-  public init(_ replica: Replica, _ communicator: any Communicator, workers: Int) {
-    (self.replica, self.communicator, self.workers) = (replica, communicator, workers)
+  /// A predictor over a replica, of photographs prepared as in its training.
+  public init(_ replica: Replica, _ preparation: Preparation, _ communicator: any Communicator, workers: Int) {
+    (self.replica, self.preparation) = (replica, preparation)
+    (self.communicator, self.workers) = (communicator, workers)
   }
 
   /// To be called after the replica's variables changed.
@@ -25,9 +27,7 @@ public struct Predictor {
     let (rank, ranks, size) = (communicator.rank, communicator.size, Self.batch)
     let count = (patients.count + size - 1) / size
     let own = Array(stride(from: rank, to: count, by: ranks))
-    let loader = Loader(
-      dataset, Preparation(height: replica.size.height, width: replica.size.width), augmentation: nil, workers: workers
-    ) { index in
+    let loader = Loader(dataset, preparation, augmentation: nil, workers: workers) { index in
       guard index < own.count else { return nil }
       return (own[index] * size..<min(patients.count, (own[index] + 1) * size)).map {
         Example(patient: patients[$0], epoch: 0, position: $0)

@@ -24,13 +24,16 @@ public func preflight(
 
 extension Communicator {
   /// All ranks' items, in the order of ranks. Collective.
-  fileprivate func gather<Item: Codable>(_ own: [Item]) throws -> [Item] {
+  func gather<Item: Codable>(_ own: [Item]) throws -> [Item] {
     try allGather(JSONEncoder().encode(own)).flatMap { try JSONDecoder().decode([Item].self, from: $0) }
   }
 
   /// A line about photographs that were found to be odd on any rank since this was last called; nil where there are none.
   /// Collective.
   public func warningLine(_ dataset: Dataset) throws -> String? {
-    DecoderWarning.line(try gather(dataset.warnings.take()).sorted { $0.path < $1.path })
+    // Several ranks may have decoded the same photograph.
+    var seen: Set<String> = []
+    let new = try gather(dataset.warnings.take()).filter { seen.insert($0.path).inserted }
+    return DecoderWarning.line(new.sorted { $0.path < $1.path })
   }
 }

@@ -13,7 +13,7 @@ public final class Progress {
   private var isLineOpen = false
 
   /// Seconds between plain lines.
-  private static let interval = 10.0
+  static let interval = 10.0
 
   /// A talker; `isSpeaking`: whether this rank is the one that talks.
   public init(isSpeaking: Bool) { self.isSpeaking = isSpeaking }
@@ -31,6 +31,11 @@ public final class Progress {
     StandardError.write((isLineOpen ? "\r\u{1B}[K" : "") + line + "\n")
     isLineOpen = false
     if let log { log(line) } else { early.append(line) }
+  }
+
+  /// What tells how far a piece of work of `total` parts is.
+  func meter(of total: Int, _ unit: String) -> Meter {
+    Meter(total: total, unit: unit, isSpeaking: isSpeaking, isTerminal: isTerminal)
   }
 
   /// Steps begin at `step` of `total`.

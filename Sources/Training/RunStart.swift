@@ -78,16 +78,12 @@ package struct RunStart {
       let patients = split.training + split.validation
       try communicator.requireSame(found.facts(of: patients), .data)
       // The run needs the patients that it has.
-      dataset = try preflight(
-        found, communicator, patients: patients, workers: options.workers, onBad: .stop, say: progress.say)
+      dataset = try DataPath(options, communicator, progress).ready(found, patients, onBad: .stop)
     } else {
       try communicator.requireSame(found.facts, .data)
-      dataset = try preflight(
-        found, communicator, workers: options.workers, onBad: options.onBadImage, say: progress.say)
-      split = try communicator.together { [dataset] in
-        try options.split.map { try Split(dataset, file: $0) }
-          ?? Split(dataset, validation: options.validation, seed: options.seed)
-      }
+      dataset = try DataPath(options, communicator, progress).ready(
+        found, Array(found.patients.indices), onBad: options.onBadImage)
+      split = try DataPath(options, communicator, progress).split(dataset, options)
     }
     progress.say(dataset.summary)
     let unknown = dataset.patients.count - split.training.count - split.validation.count
@@ -126,6 +122,7 @@ package struct RunStart {
     plan: Plan, run: RunDirectory?, checkpoint: Checkpoint?
   ) {
     let wanted = try Options(given)
+    try wanted.checkFolds()
     guard !wanted.output.isEmpty else { throw Failure(.usage, "--output DIR is missing") }
     guard resumes else {
       try RunDirectory.refuseRun(wanted.output)

@@ -29,7 +29,8 @@ package final class Trainer {
     rate = LearningRate(options: options, steps: sampler.stepsPerEpoch * options.epochs)
     checkpoints = Checkpointing(replica.variables, gradientStep.optimizer, communicator, keep: options.keep)
     validation = Validation(
-      start, Predictor(replica, communicator, workers: options.workers), gradientStep.optimizer, progress)
+      start, Predictor(replica, options.preparation, communicator, workers: options.workers), gradientStep.optimizer,
+      progress)
     try StartingWeights(start, communicator, progress).load(into: replica, gradientStep.optimizer)
     if start.isResumed { checkpoints.newest = state.step }
   }
@@ -94,8 +95,8 @@ package final class Trainer {
     // The order of an epoch is drawn once, when the loader first comes to it.
     let orders = EpochOrders(sampler)
     return Loader(
-      dataset, Preparation(height: options.size.height, width: options.size.width),
-      augmentation: Augmentation(seed: options.seed, flip: options.flip), workers: options.workers
+      dataset, options.preparation,
+      augmentation: options.augmentation(partners: sampler.patients), workers: options.workers
     ) { index in
       guard !own.isEmpty else { return nil }
       let (epoch, place) = (first + (done + index) / own.count, (done + index) % own.count)

@@ -25,6 +25,8 @@ struct Evaluate: ParsableCommand {
     help: "validation, train or all; by default the run's validation patients where the data are the run's, else all.")
   var patients: Patients?
   @Option(help: "Folder for metrics.json and predictions.csv.") var output: String?
+  @Option(help: "Where prepared pairs are kept: beside (.dmsnet in --data), none, or a folder.") var cache:
+    CacheLocation.Choice = .besideData
   @Option(help: "Threads of a rank.") var threads = 1
   @Option(help: "Threads that decode photographs.") var workers = 1
   @Flag(help: "Print metrics.json on standard output.") var json = false
@@ -42,13 +44,14 @@ struct Evaluate: ParsableCommand {
     }
     try communicator.requireSame(opened.facts.merging(found.facts(of: asked)) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
-    let dataset = try preflight(
-      found, communicator, patients: asked, workers: workers, onBad: onBadImage, say: progress.say)
+    let preparation = opened.state.options.preparation
+    let dataset = try DataPath(preparation, cache: cache, workers: workers, communicator, progress)
+      .ready(found, asked, onBad: onBadImage)
     progress.say(dataset.summary)
     let wanted = Set(asked.map { found.patients[$0].id })
     let chosen = dataset.patients.indices.filter { wanted.contains(dataset.patients[$0].id) }
     _ = try communicator.onFirst { try output.map(prepare) }
-    let predictor = Predictor(opened.replica, communicator, workers: workers)
+    let predictor = Predictor(opened.replica, preparation, communicator, workers: workers)
     let reports = try opened.weights.map { weights in
       try communicator.together { try opened.load(weights) }
       return Report(

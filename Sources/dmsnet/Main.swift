@@ -9,8 +9,8 @@ struct Main: ParsableCommand {
     commandName: "dmsnet", abstract: "Trains DMS-Net on paired fundus photographs over MPI.",
     version: Environment.version,
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Synthesize.self, Check.self, Benchmark.self, PrintGraph.self,
-      Doctor.self,
+      Train.self, Evaluate.self, Predict.self, Prepare.self, Synthesize.self, Check.self, Benchmark.self,
+      PrintGraph.self, Doctor.self,
     ])
 
   /// What the command line asks for.

@@ -4,6 +4,13 @@ import Training
 
 extension BadImageRule: ExpressibleByArgument {}
 
+extension CacheLocation.Choice: ExpressibleByArgument {
+  /// A folder, or "none".
+  public init?(argument: String) { self.init(texts: [argument]) }
+  /// The default, for people.
+  public var defaultValueDescription: String { "beside" }
+}
+
 /// Probabilities of pairs of photographs.
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Probabilities of one pair, a list of pairs or a data set.")
@@ -16,6 +23,8 @@ struct Predict: ParsableCommand {
   @Option(help: "With --data: the table's sheet, by name or number, where a workbook has several.") var sheet: String?
   @Option(help: "With --data: the folder of images, where the data folder holds several.") var images: String?
   @Flag(help: "With --data: rows without images are an error.") var strict = false
+  @Option(help: "With --data: where prepared pairs are kept: beside (.dmsnet there), none, or a folder.")
+  var cache: CacheLocation.Choice?
   @Option(help: "When photographs cannot be used: stop, skip (leave their patients out).") var onBadImage =
     BadImageRule.stop
   @Option(help: "With --data or --list: write the challenge's submission format (ID,N,D,...) here.") var submission:
@@ -32,11 +41,13 @@ struct Predict: ParsableCommand {
     }
     try communicator.requireSame(model.facts.merging(found.facts) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
-    let dataset = try preflight(found, communicator, workers: workers, onBad: onBadImage, say: progress.say)
+    let preparation = model.state.options.preparation
+    let path = DataPath(preparation, cache: cache ?? .besideData, workers: workers, communicator, progress)
+    let dataset = try path.ready(found, Array(found.patients.indices), onBad: onBadImage)
     if data != nil || dataset.patients.count < found.patients.count { progress.say(dataset.summary) }
     let (labels, weights) = (dataset.labels, model.weights[0])
     try communicator.together { try model.load(weights) }
-    let values = try Predictor(model.replica, communicator, workers: workers)
+    let values = try Predictor(model.replica, preparation, communicator, workers: workers)
       .probabilities(dataset, Array(dataset.patients.indices), with: "\(model.path)/\(weights)")
     if let line = try communicator.warningLine(dataset) { progress.say(line) }
     _ = try communicator.onFirst {
@@ -70,8 +81,8 @@ struct Predict: ParsableCommand {
 
   private func pairs() throws -> Dataset {
     try require(workers, in: Limits.threads, "--workers")
-    guard data != nil || (annotations == nil && sheet == nil && images == nil && !strict) else {
-      throw Failure(.usage, "--annotations, --sheet, --images and --strict go with --data")
+    guard data != nil || (annotations == nil && sheet == nil && images == nil && cache == nil && !strict) else {
+      throw Failure(.usage, "--annotations, --sheet, --images, --cache and --strict go with --data")
     }
     guard [photographs.isEmpty ? 0 : 1, list == nil ? 0 : 1, data == nil ? 0 : 1].reduce(0, +) == 1 else {
       throw Failure(.usage, "predict takes LEFT RIGHT, or --list FILE, or --data DIR")

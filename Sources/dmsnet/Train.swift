@@ -5,19 +5,25 @@ import Training
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train, checkpoint and evaluate.", usage: "dmsnet train --data DIR --output DIR [OPTIONS]",
-    discussion: TrainArguments.help)
+    discussion: OptionArguments.help(own: own))
+
+  private static let own = [
+    OptionArguments.Own(
+      name: "resume", value: nil,
+      help: "Continue the run in --output: its own options and patients, from its newest checkpoint.")
+  ]
 
   @Argument(parsing: .captureForPassthrough, help: .hidden) var arguments: [String] = []
 
   func run() throws {
     let communicator = try Job.communicator()
-    let told = try communicator.together { try TrainArguments(arguments) }
+    let told = try communicator.together { try OptionArguments(arguments, command: "train", own: Self.own) }
     if told.asksForHelp {
       if communicator.rank == 0 { try StandardOutput.print(Self.helpMessage()) }
       return
     }
     let progress = Progress(isSpeaking: communicator.rank == 0)
-    let start = try RunStart(told.given, resumes: told.isResumed, communicator, progress)
+    let start = try RunStart(told.given, resumes: told.own["resume"] != nil, communicator, progress)
     let trainer = try Trainer(start, communicator, progress)
     try trainer.train(in: start.open(communicator, progress))
   }

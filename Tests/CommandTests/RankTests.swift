@@ -110,7 +110,10 @@ struct RankTests {
     let place = try Place()
     let data = try place.data(patients: 24)
     let process = try Command.start(
-      ["train", "--data", data, "--output", "\(place.path)/run", "--epochs", "9999", "--checkpoint-every", "1"] + tiny,
+      [
+        "train", "--data", data, "--output", "\(place.path)/run", "--epochs", "9999", "--checkpoint-every", "1",
+        "--cache", "none",
+      ] + tiny,
       ranks: 2)
     while place.steps("run") < 3 && process.isRunning { usleep(1000) }
     try FileManager.default.removeItem(atPath: "\(data)/images/3_left.jpg")

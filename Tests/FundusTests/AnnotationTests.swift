@@ -117,39 +117,3 @@ struct AnnotationTests {
     #expect(Keywords.labels(of: "diabetic retinopathy,myopic maculopathy") == ["D", "M"])
   }
 }
-
-struct SplitTests {
-  @Test func sidesKeepTheProportionsOfLabels() throws {
-    let folder = try Folder()
-    let dataset = try synthesized(folder, patients: 200)
-    for seed in UInt64(0)..<3 {
-      let split = Split(dataset, validation: 0.25, seed: seed)
-      #expect(
-        Set(split.training + split.validation).count == 200 && split.training.count + split.validation.count == 200)
-      #expect(abs(split.validation.count - 50) <= 4)
-      for label in dataset.labels.indices {
-        let all = dataset.patients.count { $0.labels[label] == 1 }
-        let validating = split.validation.count { dataset.patients[$0].labels[label] == 1 }
-        #expect(
-          abs(Double(validating) - 0.25 * Double(all)) <= 2.5,
-          "seed \(seed), \(dataset.labels[label]): \(validating) of \(all)")
-      }
-    }
-    #expect(Split(dataset, validation: 0.25, seed: 1) == Split(dataset, validation: 0.25, seed: 1))
-  }
-
-  @Test func aSplitFileIsReadBack() throws {
-    let folder = try Folder()
-    let dataset = try synthesized(folder, patients: 12)
-    let split = Split(dataset, validation: 0.3, seed: 4)
-    let path = try folder.write("split.csv", split.csv(dataset))
-    #expect(try Split(dataset, file: path) == split)
-    let bad = try folder.write("bad.csv", "ID,split\n0,training\n")
-    #expect(
-      #expect(throws: Failure.self) { try Split(dataset, file: bad) }?.message.contains(
-        "bad.csv, row 2: split is training") == true)
-    let short = try folder.write("short.csv", "ID,split\n0,train\n")
-    #expect(
-      #expect(throws: Failure.self) { try Split(dataset, file: short) }?.message.contains("is on no side") == true)
-  }
-}

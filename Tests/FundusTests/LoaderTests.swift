@@ -29,8 +29,14 @@ struct SamplerTests {
 
 struct LoaderTests {
   private func load(_ dataset: Dataset, workers: Int, flip: Float) throws -> [[Float]] {
+    var settings = Augmentation.Settings()
+    settings.flip = flip
+    return try load(dataset, workers: workers, Augmentation(seed: 1, settings))
+  }
+
+  private func load(_ dataset: Dataset, workers: Int, _ augmentation: Augmentation) throws -> [[Float]] {
     let loader = Loader(
-      dataset, Preparation(height: 64, width: 64), augmentation: Augmentation(seed: 1, flip: flip), workers: workers
+      dataset, Preparation(height: 64, width: 64), augmentation: augmentation, workers: workers
     ) { index in
       index < 4 ? (index * 2..<index * 2 + 2).map { Example(patient: $0, epoch: 0, position: $0) } : nil
     }

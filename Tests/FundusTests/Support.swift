@@ -2,7 +2,7 @@ import Foundation
 import Fundus
 
 /// A folder that goes with the test.
-final class Folder {
+final class Folder: Sendable {
   let path = NSTemporaryDirectory() + "dmsnet-" + UUID().uuidString
   init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
   deinit { try? FileManager.default.removeItem(atPath: path) }

@@ -21,12 +21,21 @@ package struct OptionTable: Sendable {
   package let onBadImage = TrainOption(
     "on-bad-image", "When photographs cannot be used: stop, or leave their patients out.",
     BadImageRule.stop)
+  package let cache = TrainOption(
+    "cache", "Where prepared pairs are kept; beside: in .dmsnet in --data; none: photographs are decoded every time.",
+    CacheLocation.Choice.besideData, onResume: .mayChange, mayDifferByRank: true)
   package let output = TrainOption(
     "output", "Folder of the run.",
     "", onResume: .mayChange, isPath: true)
   package let validation = TrainOption(
     "validation", "Share of patients that validate.",
     0.2, .below(0..<1))
+  package let folds = TrainOption(
+    "folds", "Parts of a cross-validation, one of which validates, instead of --validation.",
+    0, Limit(text: "0 (off), or 2 to 100") { $0 == 0 || (2...100).contains($0) })
+  package let fold = TrainOption(
+    "fold", "The part that validates, from 1, with --folds.",
+    1, .range(1...100))
   package let split = TrainOption(
     "split", "CSV of ID,split (train or validation) instead of --validation.",
     String?.none, mayDifferByRank: true, isPath: true)
@@ -65,6 +74,21 @@ package struct OptionTable: Sendable {
   package let size = TrainOption(
     "size", "Pixels: a side, or HEIGHTxWIDTH.",
     ImageSize(224), Limit(text: "64 to 4096") { [$0.height, $0.width].allSatisfy((64...4096).contains) })
+  package let crop = TrainOption(
+    "crop", "What is cut out of a photograph: its field of view, or nothing.",
+    Preparation.Crop.view)
+  package let padding = TrainOption(
+    "padding", "How it comes to the input's proportions: with black or ImageNet's mean colour beside it, or stretched.",
+    Preparation.Padding.black)
+  package let circle = TrainOption(
+    "circle", "Part of the disc's radius beyond which pixels are masked.",
+    Float(0), .range(0...2, off: "off"))
+  package let localMean = TrainOption(
+    "local-mean", "How much differences from the local mean are enlarged (Graham's preparation: 4).",
+    Float(0), .range(0...16, off: "off"))
+  package let clahe = TrainOption(
+    "clahe", "Clip limit of adaptive histogram equalisation.",
+    Float(0), .range(0...64, off: "off"))
   package let pretrained = TrainOption(
     "pretrained", "Trunk weights (safetensors, torchvision's names) to start from.",
     String?.none, mayDifferByRank: true, isPath: true)
@@ -103,8 +127,42 @@ package struct OptionTable: Sendable {
     "drop-last", "Leave out the last, short step of an epoch.",
     false)
   package let flip = TrainOption(
-    "flip", "Probability of mirroring a pair.",
+    "flip", "Probability of mirroring a pair: pictures flip, eyes change places.",
     Float(0.5), .range(0...1))
+  package let verticalFlip = TrainOption(
+    "vertical-flip", "Probability of turning both pictures of a pair upside down.",
+    Float(0), .range(0...1))
+  package let rotation = TrainOption(
+    "rotation", "Largest angle of rotating a picture, in degrees.",
+    Float(0), .range(0...180))
+  package let zoom = TrainOption(
+    "zoom", "Smallest and largest factor of enlarging a picture: beyond 1 it is cropped.",
+    [Float](),
+    Limit(text: "two numbers of 0.5 to 2, the smaller first") { (factors: [Float]) -> Bool in
+      guard factors.count == 2 else { return factors.isEmpty }
+      return factors[0] >= 0.5 && factors[0] <= factors[1] && factors[1] <= 2
+    })
+  package let shift = TrainOption(
+    "shift", "Largest shift of a picture, as a part of its side.",
+    Float(0), .range(0...0.5))
+  package let brightness = TrainOption(
+    "brightness", "Largest relative change of a pair's brightness.",
+    Float(0), .range(0...0.9))
+  package let contrast = TrainOption(
+    "contrast", "Largest relative change of a pair's contrast.",
+    Float(0), .range(0...0.9))
+  package let saturation = TrainOption(
+    "saturation", "Largest relative change of a pair's saturation.",
+    Float(0), .range(0...0.9))
+  package let hue = TrainOption(
+    "hue", "Largest change of a pair's hue, as a part of the circle of colours.",
+    Float(0), .range(0...0.5))
+  package let erasing = TrainOption(
+    "erasing", "Probability of erasing a rectangle of a picture.",
+    Float(0), .range(0...1))
+  package let mixup = TrainOption(
+    "mixup", "Parameter of the Beta distribution of shares in which pairs are mixed.",
+    Float(0), .range(0...1, off: "off"))
 
   package let optimizer = TrainOption(
     "optimizer", "How weights move.",

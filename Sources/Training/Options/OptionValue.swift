@@ -79,6 +79,8 @@ extension OptionValue where Self: CaseIterable & RawRepresentable, RawValue == S
 }
 
 extension BadImageRule: OptionValue {}
+extension Preparation.Crop: OptionValue {}
+extension Preparation.Padding: OptionValue {}
 extension Configuration.Block: OptionValue {}
 extension Configuration.Module: OptionValue {}
 
@@ -103,3 +105,27 @@ package struct ImageSize: OptionValue {
 }
 
 extension Wire: OptionValue {}
+
+extension CacheLocation.Choice: OptionValue {
+  private static let (beside, nowhere) = ("beside", "none")
+
+  package static var choices: String? { "beside (the data), none, or a folder" }
+
+  package init?(texts: [String]) {
+    guard texts.count == 1, !texts[0].isEmpty else { return nil }
+    switch texts[0] {
+    case Self.beside: self = .besideData
+    case Self.nowhere: self = .none
+    // Absolute, so that a resume may start anywhere.
+    case let path: self = .folder(path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)")
+    }
+  }
+
+  package var texts: [String] {
+    switch self {
+    case .besideData: [Self.beside]
+    case .none: [Self.nowhere]
+    case .folder(let path): [path]
+    }
+  }
+}

@@ -82,6 +82,25 @@ package struct Options: Sendable, Equatable {
     return try DMSNet(configuration, loss: loss)
   }
 
+  /// How these options prepare photographs.
+  package var preparation: Preparation {
+    var result = Preparation(height: self.size.height, width: self.size.width)
+    (result.crop, result.padding, result.circle) = (self.crop, self.padding, self.circle)
+    (result.localMean, result.clahe) = (self.localMean, self.clahe)
+    return result
+  }
+
+  /// How these options change pairs in training; `partners`: places of those that others may be mixed with.
+  package func augmentation(partners: [Int]) -> Augmentation {
+    var settings = Augmentation.Settings()
+    (settings.flip, settings.verticalFlip, settings.rotation) = (self.flip, self.verticalFlip, self.rotation)
+    if let low = self.zoom.first, let high = self.zoom.last { settings.zoom = low...high }
+    (settings.shift, settings.brightness, settings.contrast) = (self.shift, self.brightness, self.contrast)
+    (settings.saturation, settings.hue) = (self.saturation, self.hue)
+    (settings.erasing, settings.mixup) = (self.erasing, self.mixup)
+    return Augmentation(seed: self.seed, settings, partners: partners)
+  }
+
   /// The data set these options describe.
   package func dataset() throws -> Dataset {
     var source = Dataset.Source(folder: self.data)

@@ -1,0 +1,116 @@
+import Foundation
+
+/// Prepared pairs of a data set, mapped into memory: `pairs.bin` (uint8, HWC, left then right, each pair on pages of its own),
+/// `index.csv` (a row a picture) and `header.json`. A cache is whole or absent; what it holds of a patient counts only as long as
+/// labels, file names and photographs are those that it was made of.
+public final class PairCache: Sendable {
+  /// Its folder.
+  public let folder: String
+  /// What its pixels are.
+  public let preparation: Preparation
+  /// What makes it incomplete for the data set, for people; nil where it is not.
+  public let missing: String?
+  private let file: MappedFile
+  private let pairBytes: Int
+  /// Left and right picture of each patient that the data set has as they are here, by ID.
+  private let images: [String: [CachedImage]]
+
+  /// Opens the cache at `location` for `dataset`. What is not whole is of no use and throws, with what is wrong.
+  public init(_ location: CacheLocation, _ preparation: Preparation, for dataset: Dataset) throws {
+    (folder, self.preparation) = (location.folder, preparation)
+    let (header, rows) = try CacheHeader.read(location.folder, preparation)
+    file = try MappedFile("\(location.folder)/pairs.bin", count: header.pairs * header.pairBytes)
+    pairBytes = header.pairBytes
+    var known = Dictionary(grouping: rows, by: \.id)
+    var missing: String?
+    for patient in dataset.patients {
+      guard let reason = Self.difference(known[patient.id] ?? [], patient, dataset) else { continue }
+      known[patient.id] = nil
+      missing = missing ?? reason
+    }
+    images = known
+    self.missing = missing
+  }
+
+  /// Opens the cache at `location` where it is; what is wrong with one that cannot be used is said to `say`.
+  public static func find(
+    _ location: CacheLocation, _ preparation: Preparation, for dataset: Dataset, say: (String) -> Void
+  ) -> PairCache? {
+    var status = stat()
+    guard stat(location.folder, &status) == 0 else { return nil }
+    do { return try PairCache(location, preparation, for: dataset) } catch {
+      say("pair cache of no use: \((error as? Failure)?.message ?? "\(location.folder): \(error)")")
+      return nil
+    }
+  }
+
+  /// Whether the pair of `patient` is here.
+  public func holds(_ patient: Patient) -> Bool { images[patient.id] != nil }
+
+  /// What decoders found odd about the photographs of `patient`.
+  func warnings(_ patient: Patient) -> [String] { (images[patient.id] ?? []).map(\.warning) }
+
+  /// XXH64 of each photograph's file and of its pixels, left first; nil where the pair is not here.
+  func hashes(_ patient: Patient) -> [(source: UInt64, pixels: UInt64)]? {
+    images[patient.id]?.map { ($0.source, $0.pixels) }
+  }
+
+  /// The pixels of `patient`'s pictures, left and right, which lie there as long as the cache does; nil where they are not here.
+  /// Their checksums are compared each time.
+  func pair(_ patient: Patient) throws -> [UnsafeBufferPointer<UInt8>]? {
+    guard let images = images[patient.id] else { return nil }
+    return try images.enumerated().map { side, image in
+      let start = image.pair * pairBytes + side * preparation.byteCount
+      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + preparation.byteCount])
+      guard XXH64.hash(bytes) == image.pixels else {
+        throw Failure(
+          .data, "\(folder)/pairs.bin: the \(image.side) picture of patient \(patient.id) is damaged",
+          hint: "remove \(folder), and it is made anew")
+      }
+      return bytes.bindMemory(to: UInt8.self)
+    }
+  }
+
+  /// What keeps `rows` from standing for `patient`, for people; nil where nothing does.
+  private static func difference(_ rows: [CachedImage], _ patient: Patient, _ dataset: Dataset) -> String? {
+    guard rows.count == 2, rows.map(\.side) == ["left", "right"], rows[0].pair == rows[1].pair else {
+      return "patient \(Failure.excerpt(patient.id)) is not in it"
+    }
+    let wanted = CachedImage.Wanted(patient, dataset)
+    for (side, row) in rows.enumerated() {
+      // A table read without labels does without the index's.
+      guard patient.labels.isEmpty || (row.labels == wanted.labels && row.eyeLabels == wanted.eyeLabels[side]) else {
+        return "labels of patient \(Failure.excerpt(patient.id)) have changed"
+      }
+      guard row.file == wanted.files[side] else {
+        return "patient \(Failure.excerpt(patient.id)) has another \(row.side) photograph"
+      }
+      let path = side == 0 ? patient.left : patient.right
+      guard let stamp = SourceStamp(path: path), stamp.size == row.stamp.size else { return "\(path) has changed" }
+      // A copied data set has other times and the same contents.
+      if stamp == row.stamp { continue }
+      guard let data = try? PhotographFile.read(path), data.withUnsafeBytes({ XXH64.hash($0) }) == row.source else {
+        return "\(path) has changed"
+      }
+    }
+    return nil
+  }
+}
+
+/// A file's bytes, mapped to be read.
+private final class MappedFile: @unchecked Sendable {
+  // Unchecked: nobody writes to it.
+  let bytes: UnsafeRawBufferPointer
+
+  init(_ path: String, count: Int) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure.system("read", path, kind: .missing) }
+    defer { close(descriptor) }
+    guard let start = mmap(nil, max(1, count), PROT_READ, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
+      throw Failure.system("map", path)
+    }
+    bytes = UnsafeRawBufferPointer(start: start, count: count)
+  }
+
+  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), max(1, bytes.count)) }
+}
