@@ -52,6 +52,11 @@ public struct DataPath {
     let cache =
       isComplete ? before : made ?? PairCache.find(location, preparation, for: dataset) { _ in }
     if let cache { progress.say("pairs come from \(cache.folder)") }
+    // Hosts may have made theirs with different libraries.
+    let digest = cache?.digest(needed) ?? ""
+    if try !communicator.allGather(Data(digest.utf8)).contains(where: \.isEmpty) {
+      try communicator.requireSame(["prepared pixels' checksum": digest], .data)
+    }
     let result = dataset.cached(in: cache)
     // One rank is enough to tell.
     if communicator.rank == 0 { result.repeatWarnings() }

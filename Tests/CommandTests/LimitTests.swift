@@ -30,6 +30,16 @@ struct LimitTests {
       Number(command: "evaluate --checkpoint nowhere --data nowhere", option: "--workers"),
       Number(command: "predict --checkpoint nowhere --data nowhere", option: "--threads"),
     ]
+    // What is read as a fraction may be hexadecimal.
+    for (option, taken) in [
+      ("size", []), ("workers", []), ("fold", []), ("folds", ["0"]), ("circle", ["0"]), ("shift", ["0"]),
+      ("local-mean", ["0", "0x10"]), ("clahe", ["0", "0x10"]), ("rotation", ["0", "0x10"]), ("hue", ["0"]),
+      ("brightness", ["0"]), ("contrast", ["0"]), ("saturation", ["0"]), ("erasing", ["0"]), ("mixup", ["0"]),
+      ("flip", ["0"]), ("vertical-flip", ["0"]),
+    ] as [(String, Set<String>)] {
+      result.append(Number(command: "prepare --data nowhere", option: "--\(option)", taken: taken))
+    }
+    result.append(Number(command: "benchmark loader --data nowhere", option: "--seconds", taken: ["0x10"]))
     for kind in ["step", "inference", "kernels"] {
       for option in ["--depth", "--size", "--batch", "--threads", "--steps", "--warmup"] {
         result.append(

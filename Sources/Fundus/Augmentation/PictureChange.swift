@@ -63,22 +63,24 @@ public struct PictureChange: Sendable, Equatable {
         let (wx, wy) = (placeX >> 24 & 255, placeY >> 24 & 255)
         placeX &+= stepX
         placeY &+= stepY
+        let (top, bottom, left, right) = (256 &- wy, wy, 256 &- wx, wx)
         var (r, g, b) = (0, 0, 0)
-        func add(_ row: Int, _ column: Int, _ weight: Int) {
-          let i = (row &* width &+ column) &* 3
-          r &+= weight &* Int(pixels[i])
-          g &+= weight &* Int(pixels[i &+ 1])
-          b &+= weight &* Int(pixels[i &+ 2])
-        }
         if row >= 0, row < height &- 1, column >= 0, column < width &- 1 {
-          add(row, column, (256 &- wy) &* (256 &- wx))
-          add(row, column &+ 1, (256 &- wy) &* wx)
-          add(row &+ 1, column, wy &* (256 &- wx))
-          add(row &+ 1, column &+ 1, wy &* wx)
-        } else {
-          for (dy, weightY) in [(0, 256 - wy), (1, wy)] where row + dy >= 0 && row + dy < height {
-            for (dx, weightX) in [(0, 256 - wx), (1, wx)] where column + dx >= 0 && column + dx < width {
-              add(row + dy, column + dx, weightY * weightX)
+          let i = (row &* width &+ column) &* 3
+          let j = i &+ 3 &* width
+          let (w00, w01, w10, w11) = (top &* left, top &* right, bottom &* left, bottom &* right)
+          func mix(_ k: Int) -> Int {
+            let upper = w00 &* Int(pixels[i &+ k]) &+ w01 &* Int(pixels[i &+ 3 &+ k])
+            return upper &+ w10 &* Int(pixels[j &+ k]) &+ w11 &* Int(pixels[j &+ 3 &+ k])
+          }
+          (r, g, b) = (mix(0), mix(1), mix(2))
+        } else if row >= -1, row < height, column >= -1, column < width {
+          for (y, vertical) in [(row, top), (row + 1, bottom)] where y >= 0 && y < height {
+            for (x, horizontal) in [(column, left), (column + 1, right)] where x >= 0 && x < width {
+              let (i, weight) = ((y * width + x) * 3, vertical * horizontal)
+              r += weight * Int(pixels[i])
+              g += weight * Int(pixels[i + 1])
+              b += weight * Int(pixels[i + 2])
             }
           }
         }

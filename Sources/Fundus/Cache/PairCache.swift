@@ -50,6 +50,12 @@ public final class PairCache: Sendable {
   /// What decoders found odd about the photographs of `patient`.
   func warnings(_ patient: Patient) -> [String] { (images[patient.id] ?? []).map(\.warning) }
 
+  /// One hash of the pixels of `patients`, of those who are here.
+  public func digest(_ patients: [Patient]) -> String {
+    let hashes = patients.flatMap { (images[$0.id] ?? []).map(\.pixels) }
+    return hashes.withUnsafeBytes { XXH64.text(XXH64.hash($0)) }
+  }
+
   /// XXH64 of each photograph's file and of its pixels, left first; nil where the pair is not here.
   func hashes(_ patient: Patient) -> [(source: UInt64, pixels: UInt64)]? {
     images[patient.id]?.map { ($0.source, $0.pixels) }

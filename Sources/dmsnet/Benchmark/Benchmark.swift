@@ -2,11 +2,13 @@ import ArgumentParser
 import Foundation
 import Training
 
-/// How fast the engine is on this machine; synthetic input, no files.
+/// How fast the program's parts are on this machine; the engine with synthetic input.
 struct Benchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure the engine on this machine.",
-    subcommands: [BenchmarkStep.self, BenchmarkInference.self, BenchmarkKernels.self, BenchmarkAllReduce.self])
+    abstract: "Measure engine, communication and loader on this machine.",
+    subcommands: [
+      BenchmarkStep.self, BenchmarkInference.self, BenchmarkKernels.self, BenchmarkAllReduce.self, BenchmarkLoader.self,
+    ])
 }
 
 /// What is measured, and where the figures go.
