@@ -39,6 +39,10 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
   /// How many leading inputs are trained; the others are data.
   var trained: Int?
   var tolerance = 1e-5
+  /// Values of inputs that are not drawn, by index.
+  var fixed: [Int: [Float]] = [:]
+  /// Names of the last inputs, where `build` declares them itself.
+  var declared: [String] = []
   let build: @Sendable (Graph, [Symbol]) throws -> Symbol
   let reference: @Sendable ([Reference]) -> Reference
 
@@ -47,21 +51,30 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
   /// Inputs from a seed; neighbours differ, so that maxima are not tied.
   func inputs(seed: UInt64) -> [Tensor] {
     var stream = CounterRandom(seed: seed).stream(.test)
-    return shapes.map { shape in
-      Tensor(Shape(shape), (0..<shape.reduce(1, *)).map { _ in stream.uniform(range.lowerBound, range.upperBound) })
+    return shapes.enumerated().map { index, shape in
+      let drawn = (0..<shape.reduce(1, *)).map { _ in stream.uniform(range.lowerBound, range.upperBound) }
+      return Tensor(Shape(shape), fixed[index] ?? drawn)
     }
+  }
+
+  /// The name of an input's variable.
+  func name(_ input: Int) -> String {
+    let own = shapes.count - declared.count
+    return input < own ? "x\(input)" : declared[input - own]
   }
 }
 
 /// A compiled case: inputs are variables, so that their gradients can be had; the loss is a fixed random weighing of the output.
 struct CompiledCase {
+  let test: OperationCase
   let variables: Variables
   let program: Program
   let steps: [Program.Step]
 
   init(_ test: OperationCase, threads: Int, weights: [Float]? = nil) throws {
+    self.test = test
     let graph = Graph()
-    let symbols = test.shapes.enumerated().map { index, shape in
+    let symbols = test.shapes.dropLast(test.declared.count).enumerated().map { index, shape in
       graph.variable(
         Variable(
           "x\(index)", TensorType(Shape(shape)),
@@ -88,7 +101,7 @@ struct CompiledCase {
 
   func set(_ inputs: [Tensor]) {
     for (index, input) in inputs.enumerated() {
-      if let place = variables.index("x\(index)") { variables.set(place, input) }
+      if let place = variables.index(test.name(index)) { variables.set(place, input) }
     }
   }
 
