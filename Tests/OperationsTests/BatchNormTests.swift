@@ -78,10 +78,9 @@ struct BatchNormTests {
       let own = stride(from: channel, to: values.count, by: channels).map { Double(values[$0]) }
       let mean = own.reduce(0, +) / Double(rows)
       let variance = own.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(rows)
-      let worst =
-        own.enumerated().map { row, value in
-          abs(Double(found[row * channels + channel]) - (value - mean) / (variance + 1e-5).squareRoot())
-        }.max() ?? 0
+      let worst = largestDifference(
+        own.indices.map { found[$0 * channels + channel] },
+        own.map { ($0 - mean) / (variance + 1e-5).squareRoot() })
       #expect(worst < 1e-6, "seed \(seed), channel \(channel): off by \(worst)")
     }
   }

@@ -30,6 +30,14 @@ struct Reference {
   }
 }
 
+/// The largest difference between numbers; not a number where any is none, so that no bar holds.
+func largestDifference(_ found: some Sequence<Float>, _ expected: some Sequence<Double>) -> Double {
+  zip(found, expected).reduce(0) { largest, pair in
+    let difference = abs(Double(pair.0) - pair.1)
+    return difference.isNaN || largest.isNaN ? .nan : max(largest, difference)
+  }
+}
+
 /// One operation with inputs: from this come its test against a naive reference, its gradient check and its test over threads.
 struct OperationCase: CustomTestStringConvertible, Sendable {
   let name: String

@@ -15,7 +15,7 @@ struct OperationsTests {
       let found = try compiled.run()
       let expected = test.reference(inputs.map { Reference($0.shape.dimensions, $0.values.map(Double.init)) })
       #expect(found.shape.dimensions == expected.shape, "\(test.testDescription), seed \(seed)")
-      let worst = zip(found.values, expected.values).map { abs(Double($0) - $1) }.max() ?? 0
+      let worst = largestDifference(found.values, expected.values)
       #expect(worst <= test.tolerance, "\(test.testDescription), seed \(seed): off by \(worst)")
     }
   }
