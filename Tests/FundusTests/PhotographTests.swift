@@ -186,6 +186,55 @@ struct PreparationTests {
     #expect(abs(difference) < 1)
   }
 
+  /// Every pixel of a smaller picture is the mean of the area that it covers, parts of pixels counted by their share.
+  @Test(arguments: [(100, 64), (129, 64), (65, 64), (200, 70)])
+  func shrinkingAveragesAreas(_ from: Int, _ to: Int) {
+    var pixels = [UInt8](repeating: 0, count: from * from * 3)
+    for i in pixels.indices { pixels[i] = UInt8(60 + i * 37 % 180) }
+    let result = Preparation(height: to, width: to).prepare(Photograph(width: from, height: from, pixels: pixels))
+    /// Source pixels under target pixel `i`, with the length that each covers.
+    func cover(_ i: Int) -> [(pixel: Int, share: Double)] {
+      let (start, end) = (Double(i * from) / Double(to), Double((i + 1) * from) / Double(to))
+      return (0..<from).map { ($0, min(end, Double($0 + 1)) - max(start, Double($0))) }.filter { $0.1 > 1e-9 }
+    }
+    var worst = 0.0
+    for y in 0..<to {
+      for x in 0..<to {
+        var (sum, area) = (0.0, 0.0)
+        for row in cover(y) {
+          for column in cover(x) {
+            sum += row.share * column.share * Double(pixels[(row.pixel * from + column.pixel) * 3 + 1])
+            area += row.share * column.share
+          }
+        }
+        worst = max(worst, abs(sum / area - Double(result[(y * to + x) * 3 + 1])))
+      }
+    }
+    #expect(worst <= 1, "off by \(worst)")
+  }
+
+  /// What is not square is padded alike on both sides.
+  @Test(arguments: [(120, 60), (60, 120)])
+  func paddingIsOnBothSides(_ width: Int, _ height: Int) {
+    let picture = Photograph(width: width, height: height, pixels: Array(repeating: 200, count: width * height * 3))
+    let result = Preparation(height: 64, width: 64).prepare(picture)
+    for i in 0..<64 {
+      let inside = (16..<48).contains(i)
+      // Along the padded direction, in the middle of the other.
+      let place = width > height ? i * 64 + 32 : 32 * 64 + i
+      #expect(result[place * 3] == (inside ? 200 : 0), "\(i)")
+    }
+  }
+
+  /// Enlarging draws a line between the centres of two pixels.
+  @Test func enlargingInterpolatesBetweenCentres() {
+    var pixels = [UInt8](repeating: 100, count: 32 * 32 * 3)
+    for y in 0..<32 { for x in 16..<32 { for k in 0..<3 { pixels[(y * 32 + x) * 3 + k] = 200 } } }
+    let result = Preparation(height: 64, width: 64).prepare(Photograph(width: 32, height: 32, pixels: pixels))
+    let line: [UInt8] = (29...34).map { x in result[(20 * 64 + x) * 3] }
+    #expect(line == [100, 100, 125, 175, 200, 200])
+  }
+
   @Test func enlargingAndOddShapesWork() {
     for (height, width) in [(64, 96), (200, 64), (65, 67)] {
       let result = Preparation(height: height, width: width).prepare(gradient(50, 40))

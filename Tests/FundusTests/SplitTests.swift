@@ -3,6 +3,9 @@ import Fundus
 import Testing
 
 struct SplitTests {
+  private static let header =
+    "ID,Patient Age,Patient Sex,Left-Fundus,Right-Fundus,Left-Diagnostic Keywords,Right-Diagnostic Keywords,N,D,G,C,A,H,M,O\n"
+
   @Test func sidesKeepTheProportionsOfLabels() throws {
     let folder = try Folder()
     let dataset = try synthesized(folder, patients: 200)
@@ -20,6 +23,30 @@ struct SplitTests {
       }
     }
     #expect(Split(dataset, validation: 0.25, seed: 1) == Split(dataset, validation: 0.25, seed: 1))
+  }
+
+  /// Rare labels come first: each side gets its share of them, whatever the labels that are frequent.
+  @Test func rareLabelsAreSharedOut() throws {
+    // 400 patients have label N; of them 8 have D too, 8 others G, 8 others C.
+    let folder = try Folder()
+    var rows = Self.header
+    for patient in 0..<400 {
+      let rare = patient < 24 ? 1 + patient / 8 : 0
+      let labels = (0..<8).map { $0 == 0 || $0 == rare ? "1" : "0" }.joined(separator: ",")
+      rows += "\(patient),60,Male,a.jpg,b.jpg,normal fundus,normal fundus,\(labels)\n"
+    }
+    _ = try folder.write("a.csv", rows)
+    for name in ["a.jpg", "b.jpg"] {
+      try gradient(8, 8).jpeg(quality: 90).write(to: URL(fileURLWithPath: "\(folder.path)/\(name)"))
+    }
+    let dataset = try Dataset(Dataset.Source(folder: folder.path))
+    for seed in UInt64(0)..<5 {
+      let split = Split(dataset, validation: 0.25, seed: seed)
+      #expect(split.validation.count == 100, "seed \(seed)")
+      for label in 1...3 {
+        #expect(split.validation.count { dataset.patients[$0].labels[label] == 1 } == 2, "seed \(seed), label \(label)")
+      }
+    }
   }
 
   @Test func aSplitFileIsReadBack() throws {

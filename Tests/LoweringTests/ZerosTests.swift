@@ -15,8 +15,7 @@ struct ZerosTests {
       let found = try Self.convolution(
         map, [1, side, side, inputs], weight, [kernel, kernel, inputs, outputs], stride)
       let (padding, extent) = (kernel / 2, (side - 1) / stride + 1)
-      var worst = 0.0
-      for (place, value) in found.enumerated() {
+      let expected = found.indices.map { place in
         let (pixel, o) = (place / outputs, place % outputs)
         var sum = 0.0
         for i in 0..<kernel {
@@ -29,10 +28,13 @@ struct ZerosTests {
             }
           }
         }
-        worst = max(worst, abs(sum - Double(value)))
+        return sum
       }
+      // A value that is no number is near to nothing.
+      let far = zip(found, expected).first { !(abs(Double($0) - $1) <= 2e-4) }
       #expect(
-        worst <= 2e-4, "seed \(seed): \(inputs) to \(outputs) channels, \(kernel)x\(kernel), stride \(stride): \(worst)"
+        far == nil,
+        "seed \(seed): \(inputs) to \(outputs) channels, \(kernel)x\(kernel), stride \(stride): \(String(describing: far))"
       )
     }
   }

@@ -3,7 +3,9 @@ import Lowering
 
 extension OperationCase {
   /// Every operation, in several shapes.
-  static let all: [OperationCase] = elementwise + reductions + shapes + pools + norms + products + losses + convolutions
+  static let all: [OperationCase] =
+    elementwise + reductions + shapes + pools + norms + batchNorms + products + crossEntropies + contrasts + odd
+    + convolutions
 
   static let elementwise: [OperationCase] = [
     OperationCase(name: "relu", shapes: [[3, 5, 7]], build: { try $1[0].relu() }) { x in
@@ -182,29 +184,6 @@ extension OperationCase {
         }
       },
     ]
-    + [(true, 2, 9, 5, 6), (false, 3, 4, 4, 70), (true, 1, 40, 41, 3)].map { relu, n, h, w, c in
-      OperationCase(
-        name: "batch norm\(relu ? " and relu" : "")", shapes: [[n, h, w, c], [c], [c], [c], [c]], trained: 3,
-        tolerance: 5e-5,
-        build: { graph, x in
-          let variables = BatchNormVariables(graph, "norm", channels: c)
-          // The norm's own weight and bias are variables; these stand in for varied ones.
-          return try x[0].batchNorm(variables, relu: false, isTraining: true).times(x[1]).plus(x[2]).modified(relu)
-        }
-      ) { x in
-        let rows = x[0].values.count / c
-        var (means, variances) = ([Double](repeating: 0, count: c), [Double](repeating: 0, count: c))
-        for i in x[0].values.indices { means[i % c] += x[0].values[i] / Double(rows) }
-        for i in x[0].values.indices {
-          variances[i % c] += (x[0].values[i] - means[i % c]) * (x[0].values[i] - means[i % c]) / Double(rows)
-        }
-        return Reference(x[0].shape) { at in
-          let k = at[3]
-          let value = (x[0][at] - means[k]) / (variances[k] + 1e-5).squareRoot() * x[1][[k]] + x[2][[k]]
-          return relu ? max(0, value) : value
-        }
-      }
-    }
 
   static let products: [OperationCase] = [
     OperationCase(
@@ -246,30 +225,4 @@ extension OperationCase {
       }
     },
   ]
-
-  static let losses: [OperationCase] = [
-    OperationCase(
-      name: "binary cross entropy", shapes: [[5, 3], [5, 3], [1]], range: 0.1...0.9, trained: 1,
-      build: { try $1[0].binaryCrossEntropy($1[1], pairs: $1[2], smoothing: 0.1, positive: [1, 2, 3]) }
-    ) { x in
-      var sum = 0.0
-      for i in 0..<15 {
-        let (y, p) = (x[1].values[i] * 0.9 + 0.05, 1 / (1 + exp(-x[0].values[i])))
-        sum -= Double(i % 3 + 1) * y * log(p) + (1 - y) * log(1 - p)
-      }
-      return Reference([1], [sum / 3 / x[2].values[0]])
-    },
-    OperationCase(
-      name: "contrast loss", shapes: [[2, 4, 6], [2, 4, 2], [1]], range: 0.1...0.9, trained: 1,
-      build: { try $1[0].contrastLoss($1[1], pairs: $1[2], margin: 0.5) }
-    ) { x in
-      // The eyes' labels are drawn, so they differ: every pair is pushed apart.
-      let cosines = (0..<4).map { pair in (0..<6).reduce(0.0) { $0 + x[0][[0, pair, $1]] * x[0][[1, pair, $1]] } }
-      return Reference([1], [cosines.reduce(0) { $0 + max(0, $1 - 0.5) } / x[2].values[0]])
-    },
-  ]
-}
-
-extension Symbol {
-  fileprivate func modified(_ relu: Bool) throws -> Symbol { relu ? try self.relu() : self }
 }

@@ -30,6 +30,23 @@ struct DropoutTests {
     #expect(Set(together).count == 4)
   }
 
+  /// What an element's gradient is multiplied by is what the element was multiplied by.
+  @Test func theGradientHasTheSameMask() throws {
+    let graph = Graph()
+    let x = graph.variable(Variable("x", TensorType([3, 77]), .parameter(decays: true), start: .constant(1)))
+    let y = try x.dropout(0.4, keys: graph.input("keys", TensorType([3, 4], .int32)))
+    let loss = try y.reshaped([y.shape.count]).sum(axes: 0..<1, keepsAxes: true)
+    let gradients = try graph.differentiate(loss) { try $0.plus($1) }
+    let variables = try Variables(graph.variables, gradientOrder: gradients.map(\.variable.name))
+    variables.initialise(seed: 0)
+    let program = try Program(
+      graph, outputs: ["y": y], gradients: gradients, variables: variables, arena: Arena(), team: ThreadTeam(count: 2))
+    program.fillBytes("keys") { for i in $0.indices { $0[i] = UInt8(i) } }
+    program.run()
+    let values = try #require(program.output("y")).values
+    #expect(variables.gradientTensor(0).values == values && Set(values).count == 2)
+  }
+
   @Test func theRateIsKeptAndTheMeanToo() throws {
     let mask = try masks([(1, 2, 3)], width: 40_000, rate: 0.25)[0]
     #expect(Set(mask) == [0, 1 / 0.75])

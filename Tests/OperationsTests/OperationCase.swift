@@ -30,6 +30,14 @@ struct Reference {
   }
 }
 
+/// The largest difference between numbers; not a number where any is none, so that no bar holds.
+func largestDifference(_ found: some Sequence<Float>, _ expected: some Sequence<Double>) -> Double {
+  zip(found, expected).reduce(0) { largest, pair in
+    let difference = abs(Double(pair.0) - pair.1)
+    return difference.isNaN || largest.isNaN ? .nan : max(largest, difference)
+  }
+}
+
 /// One operation with inputs: from this come its test against a naive reference, its gradient check and its test over threads.
 struct OperationCase: CustomTestStringConvertible, Sendable {
   let name: String
@@ -41,6 +49,10 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
   var tolerance = 1e-5
   /// How convolutions are computed.
   var convolution = ConvolutionAlgorithm.preferred
+  /// Values of inputs that are not drawn, by index.
+  var fixed: [Int: [Float]] = [:]
+  /// Names of the last inputs, where `build` declares them itself.
+  var declared: [String] = []
   let build: @Sendable (Graph, [Symbol]) throws -> Symbol
   let reference: @Sendable ([Reference]) -> Reference
 
@@ -49,21 +61,30 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
   /// Inputs from a seed; neighbours differ, so that maxima are not tied.
   func inputs(seed: UInt64) -> [Tensor] {
     var stream = CounterRandom(seed: seed).stream(.test)
-    return shapes.map { shape in
-      Tensor(Shape(shape), (0..<shape.reduce(1, *)).map { _ in stream.uniform(range.lowerBound, range.upperBound) })
+    return shapes.enumerated().map { index, shape in
+      let drawn = (0..<shape.reduce(1, *)).map { _ in stream.uniform(range.lowerBound, range.upperBound) }
+      return Tensor(Shape(shape), fixed[index] ?? drawn)
     }
+  }
+
+  /// The name of an input's variable.
+  func name(_ input: Int) -> String {
+    let own = shapes.count - declared.count
+    return input < own ? "x\(input)" : declared[input - own]
   }
 }
 
 /// A compiled case: inputs are variables, so that their gradients can be had; the loss is a fixed random weighing of the output.
 struct CompiledCase {
+  let test: OperationCase
   let variables: Variables
   let program: Program
   let steps: [Program.Step]
 
   init(_ test: OperationCase, threads: Int, weights: [Float]? = nil) throws {
+    self.test = test
     let graph = Graph()
-    let symbols = test.shapes.enumerated().map { index, shape in
+    let symbols = test.shapes.dropLast(test.declared.count).enumerated().map { index, shape in
       graph.variable(
         Variable(
           "x\(index)", TensorType(Shape(shape)),
@@ -90,7 +111,7 @@ struct CompiledCase {
 
   func set(_ inputs: [Tensor]) {
     for (index, input) in inputs.enumerated() {
-      if let place = variables.index("x\(index)") { variables.set(place, input) }
+      if let place = variables.index(test.name(index)) { variables.set(place, input) }
     }
   }
 

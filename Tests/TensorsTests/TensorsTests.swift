@@ -22,6 +22,36 @@ struct CounterRandomTests {
     #expect(counts.allSatisfy { abs($0 - 10_000) < 500 })
     #expect(Set(first.shuffled(Array(0..<100))) == Set(0..<100))
   }
+
+  /// Every order of three is as likely as any other.
+  @Test func allOrdersAreEquallyLikely() {
+    var stream = CounterRandom(seed: 8).stream(.test)
+    var counts: [[Int]: Int] = [:]
+    for _ in 0..<60_000 { counts[stream.shuffled([0, 1, 2]), default: 0] += 1 }
+    #expect(counts.count == 6 && counts.values.allSatisfy { abs($0 - 10_000) < 500 })
+  }
+
+  /// Moments of the normal distribution, and how much of it lies within one deviation and two.
+  @Test func normalDrawsAreNormal() {
+    var stream = CounterRandom(seed: 6).stream(.test)
+    let draws = (0..<100_000).map { _ in Double(stream.normal()) }
+    let count = Double(draws.count)
+    let mean = draws.reduce(0, +) / count
+    let variance = draws.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+    #expect(abs(mean) < 0.02 && abs(variance - 1) < 0.02)
+    #expect(abs(Double(draws.count { abs($0) < 1 }) / count - 0.6827) < 0.01)
+    #expect(abs(Double(draws.count { abs($0) < 2 }) / count - 0.9545) < 0.01)
+  }
+
+  @Test func uniformDrawsFillTheirRange() {
+    var stream = CounterRandom(seed: 7).stream(.test)
+    let draws = (0..<100_000).map { _ in Double(stream.uniform(-2, 6)) }
+    #expect(draws.allSatisfy { $0 >= -2 && $0 < 6 })
+    for quarter in 0..<4 {
+      let bounds = -2 + 2 * Double(quarter)..<2 * Double(quarter)
+      #expect(abs(draws.count { bounds.contains($0) } - 25_000) < 800)
+    }
+  }
 }
 
 struct TensorTests {

@@ -14,16 +14,18 @@ struct BenchmarkKernels: ParsableCommand {
     let peak = Peak.measure(replica.team)
     let program = try replica.training(pairs: options.batch)
     let fill = try options.noise()
-    fill(program)
-    program.run()
     let recording = Recording(program, threads: replica.team.count)
     program.recording = recording
     // Shapes in the order of their first use; of equal ones every run counts.
     var order: [String] = []
     var times: [String: (seconds: [Double], flops: Int, algorithm: String, count: Int)] = [:]
-    for run in 0..<options.steps {
+    var runs = 0
+    _ = options.measure {
       fill(program)
+    } _: {
       program.run()
+      runs += 1
+      guard runs > options.warmup else { return }
       for (index, step) in program.steps.enumerated() where step.name.hasPrefix("convolution") {
         let key = "\(step.name) \(step.inputs.prefix(2).map(\.shape.description).joined(separator: " "))"
         if times[key] == nil {
@@ -32,7 +34,7 @@ struct BenchmarkKernels: ParsableCommand {
         }
         let time = recording[thread: 0, step: index]
         times[key]?.seconds.append(Double(time.upperBound - time.lowerBound) / 1e9)
-        if run == 0 { times[key]?.count += 1 }
+        if runs == options.warmup + 1 { times[key]?.count += 1 }
       }
     }
     let rows = order.compactMap { key in times[key].map { (key, $0) } }.map { key, entry in

@@ -1,0 +1,242 @@
+import Foundation
+import Testing
+import Training
+
+/// Every option that `train --help` names, tried through the command line: what it does is seen in what the run leaves.
+@Suite(.serialized)
+struct TrainOptionTests {
+  private static let trials = data.merging(network) { $1 }.merging(course) { $1 }.merging(optimization) { $1 }
+    .merging(files) { $1 }
+
+  @Test func everyOptionHasATrial() throws {
+    #expect(try optionsInHelp(["train"]) == Set(Self.trials.keys))
+  }
+
+  @Test(arguments: trials.keys.sorted())
+  func anOptionDoesWhatItSays(_ option: String) throws {
+    try Self.trials[option]?(Bench(format: option == "sheet" ? "xlsx" : "csv"))
+  }
+
+  private static let data: [String: Trial] = [
+    "data": { bench in
+      let other = try bench.place.data(patients: 7, name: "other")
+      #expect(try bench.steps(["--data", other]) == 2)
+    },
+    "annotations": { bench in
+      let fewer = try SourceTrials.fewer(bench)
+      #expect(try bench.steps(["--annotations", fewer]) == 2)
+    },
+    "sheet": { bench in
+      try bench.keeps(["--sheet", "1"])
+      let run = try bench.train(["--sheet", "Nothing"])
+      #expect(run.code == 65 || run.code == 66 || run.code == 64)
+      #expect(run.done.errors.contains("Nothing"), "\(run.done.errors)")
+    },
+    "images": { bench in
+      let plain = try bench.trained([])
+      try FileManager.default.copyItem(atPath: bench.data + "/images", toPath: bench.data + "/again")
+      #expect(try bench.train([]).code != 0)
+      #expect(try bench.trained(["--images", bench.data + "/again"]).weights == plain.weights)
+    },
+    "strict": { bench in
+      try FileManager.default.removeItem(atPath: bench.data + "/images/3_left.jpg")
+      #expect(try bench.trained([]).done.errors.contains("9 of 10 patients"))
+      #expect(try bench.train(["--strict"]).code == 66)
+    },
+    "on-bad-image": { bench in
+      try Data("no picture".utf8).write(to: URL(fileURLWithPath: bench.data + "/images/3_left.jpg"))
+      #expect(try bench.train([]).code == 65)
+      #expect(try bench.train(["--on-bad-image", "stop"]).code == 65)
+      #expect(try bench.trained(["--on-bad-image", "skip"]).done.errors.contains("9 of 10 patients"))
+    },
+    "validation": { bench in
+      let run = try bench.trained(["--validation", "0.3"])
+      #expect(
+        bench.place.text("\(run.name)/split.csv").split(separator: "\n").count { $0.hasSuffix(",validation") } == 3)
+    },
+    "split": { bench in
+      let sides = (0..<10).map { "\($0),\($0 == 4 || $0 == 7 ? "validation" : "train")" }
+      let file = bench.place.path + "/sides.csv"
+      try (["ID,split"] + sides).joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+      let run = try bench.trained(["--split", file])
+      #expect(bench.place.text("\(run.name)/split.csv") == (["ID,split"] + sides).joined(separator: "\n") + "\n")
+      #expect(run.steps.count == 2)
+    },
+  ]
+
+  private static let network: [String: Trial] = [
+    "depth": { bench in
+      let base = ["--stem", "8", "--width", "32", "--size", "64", "--epochs", "1", "--validation", "0"]
+      let (small, large) = (try bench.tensors([], from: base), try bench.tensors(["--depth", "34"], from: base))
+      let name = "trunk.layer1.2.conv1.weight"
+      #expect(!small.contains(name) && large.contains(name))
+    },
+    "block": { bench in
+      let name = "trunk.layer1.0.conv3.weight"
+      let (plain, other) = (try bench.tensors([]), try bench.tensors(["--block", "bottleneck"]))
+      #expect(!plain.contains(name) && other.contains(name))
+    },
+    "blocks": { bench in
+      let names = try bench.tensors(["--blocks", "1", "1", "3", "1"], from: Bench.open)
+      #expect(names.contains("trunk.layer3.2.conv1.weight") && !names.contains("trunk.layer2.1.conv1.weight"))
+    },
+    "stem": { bench in
+      let shape = try bench.trained(["--stem", "24"]).shape("trunk.conv1.weight")
+      #expect(shape == [24, 3, 7, 7])
+    },
+    "width": { bench in
+      let (plain, wide) = (try bench.trained([]), try bench.trained(["--width", "64"]))
+      let name = try #require(plain.file("model").names.first { $0.hasPrefix("osim.") && $0.hasSuffix("weight") })
+      #expect(try plain.shape(name) != wide.shape(name))
+    },
+    "embedding": { bench in
+      let run = try bench.trained(["--embedding", "24"])
+      let shapes = try run.file("model").names.map { try run.shape($0) }
+      #expect(shapes.contains { $0.first == 24 })
+    },
+    "heads": { try $0.changes(["--heads", "2"]) },
+    "bins": { try $0.changes(["--bins", "1", "2"]) },
+    "dropout": { try $0.changes(["--dropout", "0"]) },
+    "without": { bench in
+      let names = try bench.tensors(["--without", "osim", "ccam"])
+      #expect(!names.contains { $0.contains("ccam") } && names.contains { $0.contains("ciam") })
+    },
+    "size": { bench in
+      let run = try bench.changes(["--size", "64x96"])
+      #expect(bench.place.text("\(run.name)/config.yaml").contains("size: 64x96\n"))
+    },
+    "pretrained": { bench in
+      let weights = bench.place.path + "/trunk.safetensors"
+      let trunk = try bench.trained(["--seed", "6"]).file("model")
+      let prefix = "trunk."
+      let items = try trunk.names.filter { $0.hasPrefix(prefix) && $0.hasSuffix("weight") }.map {
+        Safetensors.Item(String($0.dropFirst(prefix.count)), try trunk.tensor($0))
+      }
+      try Safetensors.write(items, to: weights)
+      // A step so small that the weights stay.
+      let still = ["--pretrained", weights, "--learning-rate", "1e-30"]
+      let run = try bench.trained(still)
+      #expect(try run.file("model").tensor("trunk.conv1.weight") == trunk.tensor("trunk.conv1.weight"))
+      #expect(run.done.errors.contains("start from \(weights)"))
+    },
+  ]
+
+  private static let course: [String: Trial] = [
+    "batch": { bench in
+      let steps = try bench.steps(["--batch", "6"])
+      #expect(steps == 2)
+    },
+    "accumulate": { bench in
+      let run = try bench.changes(["--accumulate", "2"])
+      #expect(run.steps.count == 3)
+    },
+    "epochs": { bench in
+      let steps = try bench.steps(["--epochs", "3"])
+      #expect(steps == 9)
+    },
+    "seed": { try $0.changes(["--seed", "6"]) },
+    "threads": { try $0.keeps(["--threads", "2"]) },
+    "workers": { try $0.keeps(["--workers", "3"]) },
+    "recompute": { bench in
+      let blocks = ["--blocks", "3", "2", "1", "1"]
+      let plain = try bench.trained(blocks, from: Bench.open)
+      let other = try bench.trained(blocks + ["--recompute"], from: Bench.open)
+      // Forward values are the same; the order of some sums of gradients may differ.
+      #expect(plain.values("loss")[0] == other.values("loss")[0])
+      #expect(abs(plain.values("gradient_norm")[0] - other.values("gradient_norm")[0]) < 1e-4)
+      #expect(bench.place.text("\(other.name)/config.yaml").contains("recompute: true\n"))
+    },
+    "drop-last": { bench in
+      let steps = try bench.steps(["--drop-last"])
+      #expect(steps == 2)
+    },
+    "flip": { bench in
+      try bench.changes(["--flip", "0"])
+      try bench.changes(["--flip", "1"])
+    },
+    "on-nonfinite": { bench in
+      let wild = ["--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0"]
+      #expect(try bench.train(wild).code == 1)
+      #expect(try bench.train(wild + ["--on-nonfinite", "stop"]).code == 1)
+      let steps = try bench.trained(wild + ["--on-nonfinite", "skip"]).steps
+      #expect(steps.map { $0["skipped"] as? Bool ?? false } == [false, true, true])
+    },
+  ]
+
+  private static let optimization: [String: Trial] = [
+    "optimizer": { bench in
+      let names = try bench.changes(["--optimizer", "sgd"]).file("optimizer").names
+      #expect(names.allSatisfy { $0.hasPrefix("momentum/") })
+    },
+    "learning-rate": { bench in
+      let rates = try bench.trained(["--learning-rate", "0.25", "--schedule", "constant"]).values("learning_rate")
+      #expect(rates == [0.25, 0.25, 0.25])
+    },
+    "momentum": { bench in
+      try bench.changes(["--momentum", "0.5"], beside: ["--optimizer", "sgd"])
+      try bench.keeps(["--momentum", "0.5"])
+    },
+    "weight-decay": { bench in
+      for optimizer in ["sgd", "adamw"] {
+        try bench.changes(["--weight-decay", "0"], beside: ["--optimizer", optimizer])
+      }
+    },
+    "decay-all": { bench in
+      for optimizer in ["sgd", "adamw"] { try bench.changes(["--decay-all"], beside: ["--optimizer", optimizer]) }
+      try bench.keeps(["--decay-all"], beside: ["--weight-decay", "0"])
+    },
+    "schedule": { bench in
+      let rates = try ["constant", "cosine"].map { try bench.trained(["--schedule", $0]).values("learning_rate") }
+      #expect(Set(rates[0]).count == 1 && Set(rates[1]).count == 3)
+    },
+    "warmup": { bench in
+      let rates = try bench.trained(["--warmup", "2", "--learning-rate", "0.5", "--schedule", "constant"])
+        .values("learning_rate")
+      #expect(rates == [0.25, 0.5, 0.5])
+    },
+    "clip": { bench in
+      try bench.changes(["--clip", "0.01"], beside: ["--optimizer", "sgd"])
+      try bench.keeps(["--clip", "0"], beside: ["--clip", "1e20"])
+    },
+    "smoothing": { bench in
+      let (plain, smooth) = (try bench.trained([]), try bench.trained(["--smoothing", "0.5"]))
+      #expect(plain.values("loss_patient")[0] != smooth.values("loss_patient")[0])
+      #expect(plain.values("loss_contrast")[0] == smooth.values("loss_contrast")[0])
+    },
+    "positive": { bench in
+      let (plain, heavy) = (try bench.trained([]), try bench.trained(["--positive"] + Array(repeating: "9", count: 8)))
+      #expect(plain.values("loss_patient")[0] < heavy.values("loss_patient")[0])
+    },
+    "ema": { bench in
+      let run = try bench.keeps(["--ema", "0.9"])
+      #expect(try run.file("ema").tensor("trunk.conv1.weight") != run.file("model").tensor("trunk.conv1.weight"))
+    },
+  ]
+
+  private static let files: [String: Trial] = [
+    "output": { bench in
+      let run = try bench.train(["--output", bench.place.path + "/elsewhere"])
+      #expect(run.code == 0 && bench.place.exists("elsewhere/metrics.jsonl") && !bench.place.exists(run.name))
+    },
+    "checkpoint-every": { bench in
+      let run = try bench.keeps(["--checkpoint-every", "1"])
+      #expect(run.checkpoints == (1...3).map { "step-0000000\($0)" })
+    },
+    "keep": { bench in
+      let run = try bench.keeps(["--keep", "1", "--checkpoint-every", "1"])
+      #expect(run.checkpoints == ["step-00000003"])
+    },
+    "resume": { bench in
+      let run = try bench.trained([])
+      #expect(try bench.train(["--output", run.path]).code == 73)
+      let again = try Command.run(["train", "--output", run.path, "--resume", "--epochs", "2"])
+      #expect(again.code == 0 && run.steps.count == 6, "\(again.errors)")
+    },
+    "config": { bench in
+      let file = bench.place.path + "/options.yaml"
+      try "epochs: 2\nbatch: 5\n".write(toFile: file, atomically: true, encoding: .utf8)
+      let base = Bench.base.filter { $0 != "--batch" && $0 != "4" }
+      #expect(try bench.steps(["--config", file], from: base) == 2)
+    },
+  ]
+}

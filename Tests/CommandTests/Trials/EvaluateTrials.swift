@@ -1,0 +1,62 @@
+import Foundation
+import Testing
+
+/// Trials of the options of `evaluate`.
+enum EvaluateTrials {
+  static let all = SourceTrials.all { bench, options in
+    let run = try SourceTrials.run(bench)
+    let done = try Command.run(["evaluate", "--checkpoint", run.path, "--data", bench.data, "--json"] + options)
+    return done.code == 0 ? try done.object["patients"] as? Int : nil
+  }
+  .merging(own) { $1 }
+
+  /// What `evaluate` of a checkpoint says with `options`.
+  private static func measures(_ bench: Bench, _ checkpoint: String, _ options: [String] = []) throws -> [String: Any] {
+    try Command.good(["evaluate", "--checkpoint", checkpoint, "--data", bench.data, "--json"] + options).object
+  }
+
+  /// Whether `options` leave every figure as it is.
+  private static func changesNothing(_ bench: Bench, _ options: [String]) throws {
+    let run = try bench.trained([])
+    let (plain, other) = (try measures(bench, run.path), try measures(bench, run.path, options))
+    #expect(NSDictionary(dictionary: plain) == NSDictionary(dictionary: other) && plain.count > 20)
+  }
+
+  private static let own: [String: Trial] = [
+    "checkpoint": { bench in
+      let run = try bench.trained(["--checkpoint-every", "1", "--validation", "0.3"])
+      let steps = try ["", "/checkpoints/last", "/checkpoints/step-00000001"].map {
+        try measures(bench, run.path + $0)["step"] as? Int
+      }
+      #expect(steps == [2, 2, 1])
+    },
+    "data": { bench in
+      let run = try bench.trained([])
+      let data = try bench.place.data(patients: 7, name: "other")
+      let found = try Command.good(["evaluate", "--checkpoint", run.path, "--data", data, "--json"]).object
+      #expect(found["patients"] as? Int == 7)
+      #expect(try Command.run(["evaluate", "--checkpoint", run.path, "--data", bench.place.path + "/none"]).code == 66)
+    },
+    "patients": { bench in
+      let run = try bench.trained(["--validation", "0.3"])
+      let found = try [[], ["validation"], ["train"], ["all"]].map { which in
+        try measures(bench, run.path, which.isEmpty ? [] : ["--patients"] + which)["patients"] as? Int
+      }
+      #expect(found == [3, 3, 7, 10])
+    },
+    "output": { bench in
+      let run = try bench.trained([])
+      let printed = try measures(bench, run.path, ["--output", bench.place.path + "/found"])
+      let written = try JSONSerialization.jsonObject(with: #require(bench.place.bytes("found/metrics.json")))
+      #expect(NSDictionary(dictionary: printed) == written as? NSDictionary)
+      #expect(bench.place.text("found/predictions.csv").split(separator: "\n").count == 11)
+    },
+    "threads": { try changesNothing($0, ["--threads", "2"]) },
+    "workers": { try changesNothing($0, ["--workers", "3"]) },
+    "json": { bench in
+      let run = try bench.trained([])
+      #expect(try measures(bench, run.path)["kappa"] is Double)
+      #expect(try Command.good(["evaluate", "--checkpoint", run.path, "--data", bench.data]).output.isEmpty)
+    },
+  ]
+}
