@@ -3,7 +3,7 @@ import Foundation
 /// What a run ran on, for `environment.json`.
 public enum Environment {
   /// The program's version.
-  public static let version = "0.2.0"
+  public static let version = "0.3.0"
 
   /// The processor's own name.
   public static var processor: String {
