@@ -57,10 +57,14 @@ extension Graph {
     "\(operation.name)\(parameters(operation))(\(inputs.joined(separator: ", ")))"
   }
 
-  /// What sets an operation apart from others of its kind.
+  /// What sets an operation apart from others of its kind; what is nil does not.
   private func parameters(_ operation: any Operation) -> String {
-    let list = Mirror(reflecting: operation).children.filter { "\($0.value)" != operation.name }
-      .map { "\($0.label ?? ""): \($0.value)" }
+    let list = Mirror(reflecting: operation).children.compactMap { label, value -> String? in
+      let mirror = Mirror(reflecting: value)
+      let known: Any? = mirror.displayStyle == .optional ? mirror.children.first?.value : value
+      guard let known, "\(known)" != operation.name else { return nil }
+      return "\(label ?? ""): \(known)"
+    }
     return list.isEmpty ? "" : "[\(list.joined(separator: ", "))]"
   }
 

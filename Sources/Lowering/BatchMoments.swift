@@ -2,50 +2,101 @@ import CKernels
 import Operations
 
 extension BatchMoments {
-  func lowering(_ context: LoweringContext) -> Lowering {
+  func lowering(_ context: LoweringContext, _ peers: (any Peers)?) -> Lowering {
+    let channels = context.inputs[0].shape.channels
     let pieces = context.pieces ?? Pieces(context.inputs[0].shape, elements: elementGrain)
-    return Lowering(workspace: Workspace(shared: pieces.rows.count * 2 * context.inputs[0].shape.channels * 8)) {
-      phases($0, pieces)
+    let partial = pieces.rows.count * 2 * channels
+    let table = RankTable(columns: stepRows == nil ? 0 : 2 * channels + 1, peers)
+    return Lowering(workspace: Workspace(shared: (partial + table.count) * 8)) { operands in
+      let workspace = operands.workspace.assumingMemoryBound(to: Double.self)
+      return phases(operands, MapMoments(operands.inputs[0], pieces, workspace), table, workspace + partial)
     }
   }
 
-  private func phases(_ operands: Operands, _ pieces: Pieces) -> [Phase] {
-    let (x, moments) = (operands.inputs[0].floats, operands.outputs[0].floats)
+  private func phases(
+    _ operands: Operands, _ own: MapMoments, _ table: RankTable, _ values: UnsafeMutablePointer<Double>
+  ) -> [Phase] {
+    let moments = operands.outputs[0].floats
     let coefficients = ChannelCoefficients(
       weight: operands.inputs[1], bias: operands.inputs[2], target: operands.outputs[1])
-    let partial = operands.workspace.assumingMemoryBound(to: Double.self)
     let shape = operands.inputs[0].shape
     let channels = shape.channels
-    let across = pieces.channels.count
+    func finish(_ channel: Int, _ mean: Double, _ variance: Double) {
+      moments[channel] = Float(mean)
+      moments[channels + channel] = Float(variance)
+      coefficients.set(channel, mean: mean, variance: variance)
+    }
+    func joining(_ body: @escaping (_ channel: Int) -> Void) -> Phase {
+      Phase.ranges(channels, grain: Tuning.Elements.joined) { range in for channel in range { body(channel) } }
+    }
+    guard let stepRows else {
+      return [
+        own.summing,
+        joining { channel in
+          let (mean, variance) = own[channel]
+          finish(channel, mean, variance)
+        },
+      ]
+    }
+    // A rank's row: means, variances, and its share of the step's rows.
+    let row = table.own(values)
     return [
-      // Differences from a piece's first row keep the squares small (Chan, Golub and LeVeque 1983).
-      Phase(chunks: pieces.count) { chunk, _ in
-        let (rows, span) = pieces[chunk]
-        let first = x + rows.lowerBound * channels + span.lowerBound
-        let sums = partial + chunk / across * 2 * channels + span.lowerBound
-        dms_moments(first, first, rows.count, channels, span.count, sums, sums + channels)
+      own.summing,
+      joining { (row[$0], row[channels + $0]) = own[$0] },
+      Phase(chunks: 1) { _, _ in
+        row[2 * channels] = Double(shape.rows) / Double(stepRows)
+        table.gather(values)
       },
-      Phase.ranges(channels, grain: Tuning.Elements.joined) { range in
-        for channel in range {
-          // Pieces are joined about the first one's origin, in double precision.
-          let origin = Double(x[channel])
-          var (sum, squares) = (0.0, 0.0)
-          for (index, rows) in pieces.rows.enumerated() where !rows.isEmpty {
-            let shift = Double(x[rows.lowerBound * channels + channel]) - origin
-            let (own, ownSquares) = (
-              partial[index * 2 * channels + channel], partial[(index * 2 + 1) * channels + channel]
-            )
-            sum += own + Double(rows.count) * shift
-            squares += ownSquares + shift * (2 * own + Double(rows.count) * shift)
-          }
-          let shifted = sum / Double(shape.rows)
-          let (mean, variance) = (origin + shifted, max(0, squares / Double(shape.rows) - shifted * shifted))
-          moments[channel] = Float(mean)
-          moments[channels + channel] = Float(variance)
-          coefficients.set(channel, mean: mean, variance: variance)
+      joining { channel in
+        let mean = table.sum(values) { $0[2 * channels] * $0[channel] }
+        let variance = table.sum(values) { rank in
+          let shift = rank[channel] - mean
+          return rank[2 * channels] * (rank[channels + channel] + shift * shift)
         }
+        finish(channel, mean, variance)
       },
     ]
+  }
+}
+
+/// Mean and biased variance of each channel of a map, from sums over its pieces.
+private struct MapMoments {
+  private let x: UnsafeMutablePointer<Float>
+  private let shape: Shape
+  private let pieces: Pieces
+  private let partial: UnsafeMutablePointer<Double>
+
+  /// `partial`: room for two sums a channel and piece of rows.
+  init(_ map: Operand, _ pieces: Pieces, _ partial: UnsafeMutablePointer<Double>) {
+    (x, shape, self.pieces, self.partial) = (map.floats, map.shape, pieces, partial)
+  }
+
+  /// Sums each piece. Differences from a piece's first row keep the squares small (Chan, Golub and LeVeque 1983).
+  var summing: Phase {
+    let (channels, across) = (shape.channels, pieces.channels.count)
+    return Phase(chunks: pieces.count) { chunk, _ in
+      let (rows, span) = pieces[chunk]
+      let first = x + rows.lowerBound * channels + span.lowerBound
+      let sums = partial + chunk / across * 2 * channels + span.lowerBound
+      dms_moments(first, first, rows.count, channels, span.count, sums, sums + channels)
+    }
+  }
+
+  /// The moments of a channel: pieces are joined about the first one's origin, in double precision.
+  subscript(channel: Int) -> (mean: Double, variance: Double) {
+    let channels = shape.channels
+    let origin = Double(x[channel])
+    var (sum, squares) = (0.0, 0.0)
+    for (index, rows) in pieces.rows.enumerated() where !rows.isEmpty {
+      let shift = Double(x[rows.lowerBound * channels + channel]) - origin
+      let (own, ownSquares) = (
+        partial[index * 2 * channels + channel], partial[(index * 2 + 1) * channels + channel]
+      )
+      sum += own + Double(rows.count) * shift
+      squares += ownSquares + shift * (2 * own + Double(rows.count) * shift)
+    }
+    let shifted = sum / Double(shape.rows)
+    return (origin + shifted, max(0, squares / Double(shape.rows) - shifted * shifted))
   }
 }
 

@@ -1,8 +1,11 @@
 @_exported import Operations
 
 extension Lowerings {
-  /// How operations run on this processor; `convolution` picks the algorithm of every convolution.
-  public static func processor(_ convolution: ConvolutionAlgorithm = .preferred) -> Lowerings {
+  /// How operations run on this processor; `convolution` picks the algorithm of every convolution, and `peers` are the other ranks,
+  /// if there are any that operations may look at.
+  public static func processor(
+    _ convolution: ConvolutionAlgorithm = .preferred, peers: (any Peers)? = nil
+  ) -> Lowerings {
     var table = Lowerings(fusions: FusionRule.all)
     // Element by element.
     table.add(AbsoluteDifference.phases)
@@ -29,10 +32,10 @@ extension Lowerings {
     table.add(Resize.phases)
     table.add(Resize.Gradient.phases)
     // Norms.
-    table.add(BatchMoments.lowering)
+    table.add { (operation: BatchMoments) in { operation.lowering($0, peers) } }
     table.add(BatchNorm.phases)
     table.add(BatchNorm.Gradient.phases)
-    table.add(BatchNorm.Sums.lowering)
+    table.add { (operation: BatchNorm.Sums) in { operation.lowering($0, peers) } }
     table.add(BatchNormCoefficients.phases)
     table.add(GroupNorm.phases)
     table.add(GroupNorm.Gradient.lowering)

@@ -6,16 +6,20 @@ struct Builder {
   let graph: Graph
   let isTraining: Bool
   let prefix: String
+  /// The graph's own pairs and those of the whole step, where batch norm's moments are those of the step; nil: of the graph's own.
+  let stepPairs: (own: Int, all: Int)?
 
-  init(graph: Graph, isTraining: Bool, prefix: String = "") {
+  init(graph: Graph, isTraining: Bool, prefix: String = "", stepPairs: (own: Int, all: Int)? = nil) {
     self.graph = graph
     self.isTraining = isTraining
     self.prefix = prefix
+    self.stepPairs = stepPairs
   }
 
   /// A builder for the submodule `name`.
   subscript(_ name: String) -> Builder {
-    Builder(graph: graph, isTraining: isTraining, prefix: prefix.isEmpty ? name : "\(prefix).\(name)")
+    Builder(
+      graph: graph, isTraining: isTraining, prefix: prefix.isEmpty ? name : "\(prefix).\(name)", stepPairs: stepPairs)
   }
 
   func parameter(_ name: String, _ shape: Shape, _ start: Variable.Start, axes: [Int]? = nil) -> Symbol {
@@ -37,7 +41,10 @@ struct Builder {
   /// Batch norm, then ReLU where asked.
   func batchNorm(_ x: Symbol, relu: Bool) throws -> Symbol {
     let variables = BatchNormVariables(graph, prefix, channels: x.shape.channels)
-    return try graph.scope(prefix) { try x.batchNorm(variables, relu: relu, isTraining: isTraining) }
+    let stepRows = stepPairs.map { x.shape.rows / $0.own * $0.all }
+    return try graph.scope(prefix) {
+      try x.batchNorm(variables, relu: relu, isTraining: isTraining, stepRows: stepRows)
+    }
   }
 
   /// Convolution without bias ("0"), then batch norm ("1").

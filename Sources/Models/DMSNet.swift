@@ -51,13 +51,15 @@ public struct DMSNet: Sendable {
   /// One training step on `pairs` pairs: inputs `images` [2B,H,W,3], `labels` [B,K], `eye_labels` [2,B,K], `pairs` [1] (of
   /// the whole step), `keys` [B,4] (see `dropout`). Of the block sums every second is kept for the
   /// backward pass, and with `recomputes` every fourth; the others are rebuilt. `accumulates`: gradients are added to those of
-  /// earlier runs. `inspect` sees the graph after each pass.
+  /// earlier runs. `stepPairs`: batch norm's moments are those of the whole step, which has so many pairs over all ranks.
+  /// `inspect` sees the graph after each pass.
   public func training(
-    pairs: Int, height: Int, width: Int, recomputes: Bool = false, accumulates: Bool = false,
+    pairs: Int, height: Int, width: Int, recomputes: Bool = false, accumulates: Bool = false, stepPairs: Int? = nil,
     inspect: ((Listing) -> Void)? = nil
   ) throws -> Description {
     let graph = Graph()
-    let output = try forward(graph, pairs: pairs, height: height, width: width, isTraining: true)
+    let output = try forward(
+      graph, pairs: pairs, height: height, width: width, isTraining: true, stepPairs: stepPairs)
     let labels = configuration.labels
     let losses = Losses(
       weights: loss, labels: graph.input("labels", TensorType([pairs, labels])),
@@ -87,7 +89,9 @@ public struct DMSNet: Sendable {
     return Description(graph: graph, outputs: output.named, gradients: [])
   }
 
-  private func forward(_ graph: Graph, pairs: Int, height: Int, width: Int, isTraining: Bool) throws -> Output {
+  private func forward(
+    _ graph: Graph, pairs: Int, height: Int, width: Int, isTraining: Bool, stepPairs: Int? = nil
+  ) throws -> Output {
     guard Self.extents.contains(height), Self.extents.contains(width) else {
       throw Failure(
         .usage,
@@ -99,7 +103,7 @@ public struct DMSNet: Sendable {
     // The pictures and the first map lie in memory at once: what the host cannot hold is refused before it is planned.
     try Storage.require(byteCount: 4 * 2 * pairs * height * width * (3 + configuration.stem / 4))
     let images = graph.input("images", TensorType([2 * pairs, height, width, 3]))
-    let builder = Builder(graph: graph, isTraining: isTraining)
+    let builder = Builder(graph: graph, isTraining: isTraining, stepPairs: stepPairs.map { (own: pairs, all: $0) })
     let trunk = try Trunk(configuration: configuration)(images, builder["trunk"])
     let maps = try OSIM(configuration: configuration)(trunk, builder["osim"])
     let (eyes, fused) = try CASFM(configuration: configuration)(maps, builder["casfm"])

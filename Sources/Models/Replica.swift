@@ -11,19 +11,20 @@ public final class Replica {
   /// The threads that run the programs.
   public let team: ThreadTeam
   private let recomputes: Bool
+  private let peers: (any Peers)?
   private let arena = Arena()
   private var trainingPrograms: [Training: Program] = [:]
   private var inferencePrograms: [Int: Program] = [:]
 
   /// A replica at its start for `seed`, or at zero where that is nil, for all will be loaded; `trains`: with room for gradients;
-  /// `recomputes`: fewer block sums are kept.
+  /// `recomputes`: fewer block sums are kept; `peers`: the ranks with which training shares batch norm's moments.
   public init(
     _ network: DMSNet, height: Int, width: Int, threads: Int, seed: UInt64?, trains: Bool = true,
-    recomputes: Bool = false
+    recomputes: Bool = false, peers: (any Peers)? = nil
   ) throws {
     self.network = network
     size = (height, width)
-    self.recomputes = recomputes
+    (self.recomputes, self.peers) = (recomputes, peers)
     team = try ThreadTeam(count: threads)
     let description =
       trains
@@ -38,17 +39,20 @@ public final class Replica {
   private struct Training: Hashable {
     let pairs: Int
     let accumulates: Bool
+    let stepPairs: Int?
   }
 
-  /// The training step for `pairs` pairs; `accumulates`: it adds its gradients to those that are there.
-  public func training(pairs: Int, accumulates: Bool = false) throws -> Program {
-    let key = Training(pairs: pairs, accumulates: accumulates)
+  /// The training step for `pairs` pairs; `accumulates`: it adds its gradients to those that are there. `stepPairs`: of the whole step
+  /// (nil: no more than these), which matters where moments are shared.
+  public func training(pairs: Int, accumulates: Bool = false, stepPairs: Int? = nil) throws -> Program {
+    let key = Training(pairs: pairs, accumulates: accumulates, stepPairs: peers == nil ? nil : stepPairs ?? pairs)
     if let program = trainingPrograms[key] { return program }
     let description = try network.training(
-      pairs: pairs, height: size.height, width: size.width, recomputes: recomputes, accumulates: accumulates)
+      pairs: pairs, height: size.height, width: size.width, recomputes: recomputes, accumulates: accumulates,
+      stepPairs: key.stepPairs)
     let program = try Program(
       description.graph, outputs: description.outputs, gradients: description.gradients, variables: variables,
-      arena: arena, team: team)
+      arena: arena, team: team, lowerings: .processor(peers: peers))
     trainingPrograms[key] = program
     return program
   }

@@ -4,6 +4,9 @@ import Graphs
 /// moments [2,C], coefficients [4,C] as `BatchNorm` takes them. Coefficients come from the sums in double precision, before the
 /// moments are rounded.
 package struct BatchMoments: Operation {
+  /// The rows of all ranks' maps, where the moments are those of all of them; nil: of this map alone.
+  package let stepRows: Int?
+
   package var name: String { "batch-moments" }
   package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {
     let channels = inputs[0].shape.channels

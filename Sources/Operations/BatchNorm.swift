@@ -9,6 +9,9 @@ package struct BatchNorm: Operation {
   package let relu: Bool
   /// Whether scale and shift depend on the map itself: in training, not in evaluation.
   package let isTraining: Bool
+  /// The rows of all ranks' maps, where the moments are those of all of them (synchronised batch norm: Peng et al. 2018); nil: of this
+  /// map alone.
+  package let stepRows: Int?
 
   package var name: String { "batch-norm" }
 
@@ -25,7 +28,7 @@ package struct BatchNorm: Operation {
     guard let upstream = context.gradients[0] else { return [nil, nil, nil, nil] }
     guard isTraining else { throw Failure(.usage, "\(name): no gradient in evaluation") }
     let (x, coefficients) = (context.inputs[0], context.inputs[1])
-    let sums = try x.graph.apply(Sums(relu: relu), [upstream, x, coefficients])
+    let sums = try x.graph.apply(Sums(relu: relu, stepRows: stepRows), [upstream, x, coefficients])
     let dx = try x.graph.apply(Gradient(relu: relu), [upstream, x, coefficients, sums[2]])[0]
     return [dx, nil, sums[0], sums[1]]
   }
@@ -56,20 +59,24 @@ public struct BatchNormVariables {
 
 extension Symbol {
   /// Batch norm over all axes but the last, then ReLU where asked: with the batch's own moments in training, which move the
-  /// running ones, and with the running ones otherwise.
-  public func batchNorm(_ variables: BatchNormVariables, relu: Bool, isTraining: Bool) throws -> Symbol {
+  /// running ones, and with the running ones otherwise. `stepRows`: the moments are those of all ranks' maps, which have so many rows
+  /// together; all ranks run it at once.
+  public func batchNorm(
+    _ variables: BatchNormVariables, relu: Bool, isTraining: Bool, stepRows: Int? = nil
+  ) throws -> Symbol {
     let (weight, bias) = (variables.weight, variables.bias)
     let coefficients: Symbol
     if isTraining {
-      let measured = try graph.apply(BatchMoments(), [self, weight, bias])
+      let measured = try graph.apply(BatchMoments(stepRows: stepRows), [self, weight, bias])
       _ = try graph.apply(
-        RunningStatistics(rows: shape.rows),
+        RunningStatistics(rows: stepRows ?? shape.rows),
         [measured[0], variables.runningMean, variables.runningVariance, variables.batches])
       coefficients = measured[1]
     } else {
       coefficients = try graph.apply(
         BatchNormCoefficients(), [weight, bias, variables.runningMean, variables.runningVariance])[0]
     }
-    return try graph.apply(BatchNorm(relu: relu, isTraining: isTraining), [self, coefficients, weight, bias])[0]
+    let norm = BatchNorm(relu: relu, isTraining: isTraining, stepRows: stepRows)
+    return try graph.apply(norm, [self, coefficients, weight, bias])[0]
   }
 }

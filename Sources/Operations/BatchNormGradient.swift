@@ -3,9 +3,12 @@ import Graphs
 extension BatchNorm {
   /// Sums over the batch that the gradient needs: gradient [..,C], map [..,C], coefficients [4,C] -> gradient of the weight
   /// [C], gradient of the bias [C], and rows b, d [2,C] with which the map's gradient is
-  /// scale * mask * gradient + b * (map - mean) + d.
+  /// scale * mask * gradient + b * (map - mean) + d. The rows come from all ranks' sums where the moments do; the gradients of weight
+  /// and bias are this rank's part of them.
   package struct Sums: Operation {
     package let relu: Bool
+    /// See `BatchNorm`.
+    package let stepRows: Int?
 
     package var name: String { "batch-norm-sums" }
     package func outputs(_ inputs: [TensorType]) throws -> [TensorType] {

@@ -105,15 +105,33 @@ struct RankTests {
     #expect(done.code == 0, "\(done.errors)")
   }
 
-  /// A photograph that goes bad while the run is on its way, on one rank's share: all end.
-  @Test func aPhotographLostOnTheWayEndsAll() throws {
+  /// Norms over the whole step: every rank needs a pair of every step.
+  @Test func synchronisedNormsNeedAPairOnEveryRank() throws {
+    let place = try Place()
+    let data = try place.data(patients: 14)
+    let train = ["train", "--data", data, "--output", "\(place.path)/run", "--validation", "0", "--epochs", "2"] + tiny
+    let shape = ["--batch", "4", "--sync-norm"]
+    let refused = try Command.run(train + shape, ranks: 3)
+    #expect(refused.code == 64 && refused.errorLines.count == 1, "\(refused.errors)")
+    #expect(refused.errors.contains("an epoch's last step has 2") && refused.errors.contains("--drop-last"))
+    #expect(!place.exists("run"))
+    let done = try Command.run(train + shape + ["--drop-last"], ranks: 3)
+    #expect(done.code == 0 && place.steps("run") == 6, "\(done.errors)")
+    let resumed = try Command.run(["train", "--output", "\(place.path)/run", "--resume", "--epochs", "3"], ranks: 2)
+    #expect(resumed.code == 0 && place.steps("run") == 9, "\(resumed.errors)")
+  }
+
+  /// A photograph that goes bad while the run is on its way, on one rank's share: all end, also where ranks wait for one another
+  /// within a step.
+  @Test(arguments: [[], ["--sync-norm"]])
+  func aPhotographLostOnTheWayEndsAll(_ options: [String]) throws {
     let place = try Place()
     let data = try place.data(patients: 24)
     let process = try Command.start(
       [
         "train", "--data", data, "--output", "\(place.path)/run", "--epochs", "9999", "--checkpoint-every", "1",
         "--cache", "none",
-      ] + tiny,
+      ] + tiny + options,
       ranks: 2)
     while place.steps("run") < 3 && process.isRunning { usleep(1000) }
     try FileManager.default.removeItem(atPath: "\(data)/images/3_left.jpg")

@@ -60,6 +60,45 @@ struct TrainerTests {
     #expect(resumed == whole)
   }
 
+  /// With norms over the whole step one rank does what it does with the step as one micro-batch, and more ranks agree with it to
+  /// rounding, which grows from step to step.
+  @Test func synchronisedNormsAgreeToRounding() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    // Epochs of 40 pairs: the last step has one for each of four ranks.
+    try Synthesis(patients: 50, seed: 1, size: 96, difficulty: 0.5, labelNoise: 0, format: .csv)
+      .write(to: "\(folder)/data", threads: 1)
+    let options = [
+      "batch": ["12"], "epochs": ["3"], "optimizer": ["sgd"], "learning-rate": ["0.001"], "schedule": ["constant"],
+      "warmup": ["0"], "clip": ["0"],
+    ]
+    let whole = try train("whole", options.merging(["micro-batch": ["12"]]) { $1 }, ranks: 1)
+    let synchronised = options.merging(["sync-norm": ["true"]]) { $1 }
+    #expect(try train("1", synchronised, ranks: 1) == whole)
+    let expected = try steps("1")
+    #expect(expected.count == 12)
+    for ranks in 2...4 {
+      _ = try train("\(ranks)", synchronised, ranks: ranks)
+      let found = try steps("\(ranks)")
+      let errors = zip(found, expected).map { abs($0.loss / $1.loss - 1) }
+      #expect(errors.count == 12 && errors[0] < 1e-5, "\(ranks) ranks: \(errors)")
+      #expect(abs(found[0].norm / expected[0].norm - 1) < 1e-4, "\(ranks) ranks: \(found[0].norm)")
+      #expect(errors[..<10].allSatisfy { $0 < 5e-4 }, "\(ranks) ranks: \(errors)")
+    }
+    // What travels with the gradients changes nothing, nor does the number of threads.
+    let other = try train(
+      "other", synchronised.merging(["threads": ["2"], "shard-optimizer": ["true"], "bucket": ["1"]]) { $1 }, ranks: 3)
+    #expect(try train("three", synchronised, ranks: 3) == other)
+  }
+
+  /// Loss and gradient norm of a run's steps.
+  private func steps(_ run: String) throws -> [(loss: Double, norm: Double)] {
+    try String(contentsOfFile: "\(folder)/\(run)/metrics.jsonl", encoding: .utf8).split(separator: "\n").compactMap {
+      let line = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+      guard let loss = line?["loss"] as? Double, let norm = line?["gradient_norm"] as? Double else { return nil }
+      return (loss, norm)
+    }
+  }
+
   /// Halving the bytes rounds, but little: the run is another one, and near.
   @Test func bfloat16OnTheWireRounds() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }

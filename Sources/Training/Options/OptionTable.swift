@@ -99,6 +99,9 @@ package struct OptionTable: Sendable {
   package let microBatch = TrainOption(
     "micro-batch", "Pairs of a micro-batch, which goes through the network at once.",
     8, .range(1...4096))
+  package let syncNorm = TrainOption(
+    "sync-norm", "Batch norm over all pairs of a step, one micro-batch a rank.",
+    false)
   package let bucket = TrainOption(
     "bucket", "MiB of gradients that travel at once.",
     25, .range(1...1024), onResume: .mayChange)

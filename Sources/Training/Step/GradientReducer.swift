@@ -108,6 +108,9 @@ package final class GradientReducer {
     }
   }
 
+  /// Lets all buckets travel: this rank's micro-batches are done.
+  func release() { jobs?.release(upTo: buckets.count) }
+
   /// This rank has failed: the others get something in place of its gradients, so that all hear of it.
   package func giveUp() {
     sums.giveUp(reduction.parts)

@@ -19,16 +19,23 @@ final class GradientStep {
   let optimizer: Optimizer
   private let options: Options
   private let communicator: any Communicator
+  /// The ranks whose programs wait for one another, where norms are over the whole step.
+  private let peers: StepPeers?
   private let runner: StepRunner
   private let reducer: GradientReducer
   private let totals: StepTotals
   private let shards: Shards
 
   /// Sets steps up; the largest program is compiled here, so that what does not fit into memory is said before a file is written.
-  init(_ options: Options, _ replica: Replica, _ communicator: any Communicator, largest plan: StepPlan) throws {
-    (self.options, self.communicator) = (options, communicator)
+  init(
+    _ options: Options, _ replica: Replica, _ communicator: any Communicator, _ peers: StepPeers?,
+    largest plan: StepPlan
+  ) throws {
+    (self.options, self.communicator, self.peers) = (options, communicator, peers)
     runner = StepRunner(replica, seed: options.seed)
-    if let first = plan.microBatches.first { _ = try replica.training(pairs: first.count) }
+    if let largest = plan.microBatches.map(\.count).max() {
+      _ = try replica.training(pairs: largest, stepPairs: plan.pairs)
+    }
     reducer = try GradientReducer(
       replica.variables, communicator, team: replica.team, bucketBytes: options.bucket << 20,
       wire: options.wire, isSharded: options.shardOptimizer && communicator.size > 1)
@@ -42,15 +49,22 @@ final class GradientStep {
   func take(_ plan: StepPlan, number: Int, rate: Float, _ loader: Loader, prelude: () throws -> Void) throws -> Outcome
   {
     var times = StepTimes()
+    let batch = try peers.map { try prepare(plan, loader, $0, prelude) }
     reducer.begin(plan)
     totals.begin(plan)
     let result = Result {
-      try prelude()
-      return try runMicroBatches(plan, loader, number, &times)
+      if peers == nil { try prelude() }
+      return try runMicroBatches(plan, loader, first: batch, number, &times)
+    }
+    if let peers {
+      try peers.check()
+      times.expose(communication: peers.seconds)
     }
     if case .failure = result {
       reducer.giveUp()
       totals.giveUp()
+    } else if peers != nil {
+      reducer.release()
     }
     let isEager = !optimizer.needsNorm
     if isEager { optimizer.begin(rate: rate, norm: nil) }
@@ -77,7 +91,7 @@ final class GradientStep {
     if isFinite, !isEager, shards.isSharded { try reducer.waitForWeights() }
     times.lap(.exposedCommunication)
     totals.settle(isSkipped: !isFinite)
-    times.hide(communication: reducer.busySeconds)
+    times.hide(communication: reducer.busySeconds + (peers?.seconds ?? 0))
     return Outcome(
       losses: losses, norm: norm, isSkipped: !isFinite, isStopRequested: isStopRequested, times: times)
   }
@@ -87,17 +101,38 @@ final class GradientStep {
     if shards.isSharded { reducer.gatherWeights(of: index) }
   }
 
-  /// Forward and backward over this rank's micro-batches.
-  private func runMicroBatches(_ plan: StepPlan, _ loader: Loader, _ number: Int, _ times: inout StepTimes) throws {
+  /// What this rank needs for its one micro-batch. The ranks' programs wait for one another, so all hear of a failure before one runs.
+  private func prepare(
+    _ plan: StepPlan, _ loader: Loader, _ peers: StepPeers, _ prelude: () throws -> Void
+  ) throws -> Batch {
+    peers.begin()
+    return try communicator.together {
+      try prelude()
+      let batch = try next(loader)
+      _ = try runner.replica.training(pairs: batch.examples.count, stepPairs: plan.pairs)
+      return batch
+    }
+  }
+
+  private func next(_ loader: Loader) throws -> Batch {
+    guard let batch = try loader.next() else { throw Failure(.run, "the loader ended before the run") }
+    return batch
+  }
+
+  /// Forward and backward over this rank's micro-batches. `first`: the batch of the first, where it is there already.
+  private func runMicroBatches(
+    _ plan: StepPlan, _ loader: Loader, first: Batch?, _ number: Int, _ times: inout StepTimes
+  ) throws {
     let pairs = plan.pairs
     let own = plan.shares[communicator.rank]
     for leaf in own {
-      guard let batch = try loader.next() else { throw Failure(.run, "the loader ended before the run") }
+      let batch = try leaf == own.lowerBound ? first ?? next(loader) : next(loader)
       times.lap(.data)
-      let isLast = leaf == own.upperBound - 1
+      // Buckets travel behind the last; where the program talks to other ranks itself, after it.
+      let isFollowed = leaf == own.upperBound - 1 && peers == nil
       totals.prepare()
       let losses = try runner.run(batch, pairs: pairs, accumulates: reducer.expect(leaf)) {
-        isLast ? reducer.listener($0) : nil
+        isFollowed ? reducer.listener($0) : nil
       }
       guard losses.total.isFinite || options.onNonfinite == .skip else {
         throw Failure(.run, "step \(number): the loss is not finite")
@@ -163,6 +198,12 @@ struct StepTimes {
     let now = DispatchTime.now()
     laps[share, default: 0] += Double(now.uptimeNanoseconds - last.uptimeNanoseconds) / 1e9
     last = now
+  }
+
+  /// Counts so many seconds of what was taken for computing as communication.
+  mutating func expose(communication seconds: Double) {
+    laps[.compute, default: 0] -= seconds
+    laps[.exposedCommunication, default: 0] += seconds
   }
 
   /// Of the communication's seconds, those that nobody waited for.

@@ -27,7 +27,7 @@ package struct StepRunner {
   package func run(
     _ batch: Batch, pairs: Int, accumulates: Bool = false, listener: (Program) -> ((Int) -> Void)? = { _ in nil }
   ) throws -> StepLosses {
-    let program = try replica.training(pairs: batch.examples.count, accumulates: accumulates)
+    let program = try replica.training(pairs: batch.examples.count, accumulates: accumulates, stepPairs: pairs)
     program.fill("images") { batch.copyImages(into: $0) }
     program.set("labels", batch.labels)
     program.set("eye_labels", batch.eyeLabels)
