@@ -154,8 +154,8 @@ package struct RunStart {
     let idle = ranks - microBatches
     let (has, them) = idle == 1 ? ("has", "it") : ("have", "them")
     let parts = microBatches == 1 ? "micro-batch" : "micro-batches"
-    return "\(idle) of \(ranks) ranks \(has) nothing to do: a step has \(microBatches) \(parts) of \(microBatch) pairs; "
-      + "a smaller --micro-batch or a larger --batch gives \(them) work"
+    return "\(idle) of \(ranks) ranks \(has) nothing to do: a step has \(microBatches) \(parts) of "
+      + "\(microBatch) pairs; a smaller --micro-batch or a larger --batch gives \(them) work"
   }
 
   /// Opens the run's folder on rank 0 and writes what the run is; the others get nil. A failed start leaves no folder.

@@ -101,7 +101,9 @@ enum PictureTrials {
     "workers": { bench in
       let made = try ["1", "3"].map { workers -> [Data?] in
         let folder = "caches-\(workers)"
-        return try caches(bench, ["--workers", workers], in: folder).map { bench.place.bytes("\(folder)/\($0)/pairs.bin") }
+        return try caches(bench, ["--workers", workers], in: folder).map {
+          bench.place.bytes("\(folder)/\($0)/pairs.bin")
+        }
       }
       #expect(made[0] == made[1] && made[0].count == 1 && !made[0].contains(nil))
     },
