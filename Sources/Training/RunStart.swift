@@ -157,8 +157,11 @@ package struct RunStart {
   private static func idleLine(_ sampler: Sampler, ranks: Int) -> String? {
     let microBatches = sampler.microBatches(step: 0, ranks: ranks).count
     guard let microBatch = sampler.microBatch, microBatches < ranks else { return nil }
-    return "\(ranks - microBatches) of \(ranks) ranks have nothing to do: a step has \(microBatches) micro-batches of "
-      + "\(microBatch) pairs; a smaller --micro-batch or a larger --batch gives them work"
+    let idle = ranks - microBatches
+    let (has, them) = idle == 1 ? ("has", "it") : ("have", "them")
+    let parts = microBatches == 1 ? "micro-batch" : "micro-batches"
+    return "\(idle) of \(ranks) ranks \(has) nothing to do: a step has \(microBatches) \(parts) of "
+      + "\(microBatch) \(microBatch == 1 ? "pair" : "pairs"); a smaller --micro-batch or a larger --batch gives \(them) work"
   }
 
   /// Opens the run's folder on rank 0 and writes what the run is; the others get nil. A failed start leaves no folder.

@@ -55,7 +55,8 @@ struct OptionArguments {
           continue
         }
         guard let option = OptionTable.option(name) else {
-          throw Failure(.usage, "Unknown option '--\(name)'", hint: Self.nearest(name, own))
+          throw Failure(
+            .usage, "Unknown option '--\(name)'", hint: OptionTable.successor(name) ?? Self.nearest(name, own))
         }
         switch option.shape {
         case .flag: onLine[name] = [try Self.flag(name, attached) ? "true" : "false"]

@@ -52,16 +52,17 @@ final class Bench {
   }
 
   /// A run with `options` after those of `base`; of an option that stands twice the last counts.
-  func train(_ options: [String], from base: [String] = Bench.base) throws -> Run {
+  func train(_ options: [String], from base: [String] = Bench.base, ranks: Int? = nil) throws -> Run {
     count += 1
     let name = "run-\(count)"
-    let done = try Command.run(["train", "--data", data, "--output", "\(place.path)/\(name)"] + base + options)
+    let done = try Command.run(
+      ["train", "--data", data, "--output", "\(place.path)/\(name)"] + base + options, ranks: ranks)
     return Run(place: place, name: name, done: done)
   }
 
   /// A run that must end well.
-  func trained(_ options: [String], from base: [String] = Bench.base) throws -> Run {
-    let run = try train(options, from: base)
+  func trained(_ options: [String], from base: [String] = Bench.base, ranks: Int? = nil) throws -> Run {
+    let run = try train(options, from: base, ranks: ranks)
     #expect(run.code == 0 && run.weights != nil, "\(options): \(run.done.errors)")
     return run
   }
@@ -78,16 +79,16 @@ final class Bench {
 
   /// `options` lead to other weights than the same run without them; both runs have the options `beside`.
   @discardableResult
-  func changes(_ options: [String], beside: [String] = []) throws -> Run {
-    let (plain, other) = (try trained(beside), try trained(beside + options))
+  func changes(_ options: [String], beside: [String] = [], ranks: Int? = nil) throws -> Run {
+    let (plain, other) = (try trained(beside, ranks: ranks), try trained(beside + options, ranks: ranks))
     #expect(plain.weights != other.weights, "\(options) have no effect")
     return other
   }
 
   /// `options` lead to the same weights, to the bit.
   @discardableResult
-  func keeps(_ options: [String], beside: [String] = []) throws -> Run {
-    let (plain, other) = (try trained(beside), try trained(beside + options))
+  func keeps(_ options: [String], beside: [String] = [], ranks: Int? = nil) throws -> Run {
+    let (plain, other) = (try trained(beside, ranks: ranks), try trained(beside + options, ranks: ranks))
     #expect(plain.weights == other.weights, "\(options) change the weights")
     return other
   }

@@ -8,8 +8,10 @@ struct CommandOptionTests {
   /// By command and option.
   private static let trials: [String: [String: Trial]] = [
     "evaluate": EvaluateTrials.all, "predict": PredictTrials.all, "synthesize": SynthesizeTrials.all,
-    "check": CheckTrials.all, "doctor": DoctorTrials.all, "benchmark step": BenchmarkTrials.step,
+    "graph": GraphTrials.all, "prepare": PictureTrials.prepare, "check": CheckTrials.all, "doctor": DoctorTrials.all,
+    "benchmark step": BenchmarkTrials.step,
     "benchmark inference": BenchmarkTrials.inference, "benchmark kernels": BenchmarkTrials.kernels,
+    "benchmark allreduce": BenchmarkTrials.allReduce, "benchmark loader": BenchmarkTrials.loader,
   ]
 
   /// Commands that have no commands below them.
@@ -34,7 +36,7 @@ struct CommandOptionTests {
   @Test(arguments: trials.flatMap { command in command.value.keys.map { "\(command.key) --\($0)" } }.sorted())
   func anOptionDoesWhatItSays(_ name: String) throws {
     let parts = name.components(separatedBy: " --")
-    let table = ["evaluate --sheet", "predict --sheet"].contains(name) ? "xlsx" : "csv"
+    let table = ["evaluate --sheet", "predict --sheet", "prepare --sheet"].contains(name) ? "xlsx" : "csv"
     let trial = try #require(Self.trials[parts[0]]?[parts[1]])
     try trial(Bench(format: table))
   }

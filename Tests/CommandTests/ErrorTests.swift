@@ -93,6 +93,16 @@ struct ErrorTests {
     #expect(result.errorLines.first?.contains("options.yaml: unknown key nonsense") == true)
   }
 
+  @Test func anOptionThatIsGoneNamesWhatCameForIt() throws {
+    let place = try Place()
+    let file = place.path + "/options.yaml"
+    try "accumulate: 2\n".write(toFile: file, atomically: true, encoding: .utf8)
+    for arguments in [["--accumulate", "2"], ["--config", file]] {
+      let result = try fail(place, arguments)
+      #expect(result.code == 64 && result.errors.contains("--micro-batch has taken its place"), "\(result.errors)")
+    }
+  }
+
   @Test func outputThatCannotBe() throws {
     let place = try Place()
     let data = try place.data(patients: 10)

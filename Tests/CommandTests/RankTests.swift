@@ -82,7 +82,7 @@ struct RankTests {
   }
 
   /// A step may have fewer pairs, or fewer micro-batches, than ranks.
-  @Test(arguments: [(2, 4, 1), (4, 6, 1), (2, 8, 4), (3, 7, 3), (3, 7, 7)])
+  @Test(arguments: [(2, 4, 1), (4, 6, 1), (2, 8, 4), (3, 7, 3), (3, 7, 7), (2, 4, 4), (4, 6, 4)])
   func aRankMayHaveNothingToDo(_ ranks: Int, _ batch: Int, _ microBatch: Int) throws {
     let place = try Place()
     let data = try place.data(patients: 13)
@@ -94,7 +94,12 @@ struct RankTests {
       ranks: ranks)
     #expect(done.code == 0, "\(done.errors)")
     #expect(place.steps("run") == 2 * ((13 + batch - 1) / batch))
-    #expect(done.errors.contains("ranks have nothing to do") == (batch <= microBatch * (ranks - 1)))
+    let idle = [
+      [3, 7, 7]: "2 of 3 ranks have nothing to do: a step has 1 micro-batch of 7 pairs;",
+      [2, 4, 4]: "1 of 2 ranks has nothing to do: a step has 1 micro-batch of 4 pairs;",
+      [4, 6, 4]: "2 of 4 ranks have nothing to do: a step has 2 micro-batches of 4 pairs;",
+    ][[ranks, batch, microBatch]]
+    #expect(done.errors.contains(idle ?? "nothing to do") == (idle != nil), "\(done.errors)")
   }
 
   @Test func unequalPartsWithoutTheLastStep() throws {

@@ -6,7 +6,7 @@ import Training
 @Suite(.serialized)
 struct TrainOptionTests {
   private static let trials = data.merging(network) { $1 }.merging(course) { $1 }.merging(optimization) { $1 }
-    .merging(files) { $1 }
+    .merging(files) { $1 }.merging(PictureTrials.train) { $1 }.merging(communication) { $1 }
 
   @Test func everyOptionHasATrial() throws {
     #expect(try optionsInHelp(["train"]) == Set(Self.trials.keys))
@@ -54,6 +54,25 @@ struct TrainOptionTests {
       #expect(
         bench.place.text("\(run.name)/split.csv").split(separator: "\n").count { $0.hasSuffix(",validation") } == 3)
     },
+    "folds": { bench in
+      let run = try bench.trained(["--folds", "5"])
+      #expect(validating(run).count == 2 && run.steps.count == 2)
+    },
+    "fold": { bench in
+      let all = try (1...3).map { validating(try bench.trained(["--folds", "3", "--fold", "\($0)"])) }
+      #expect(all.joined().sorted() == (0..<10).map { "\($0),validation" })
+    },
+    "cache": { bench in
+      let files = FileManager.default
+      let (beside, none, elsewhere) = (
+        try bench.trained([]), try bench.trained(["--cache", "none"]),
+        try bench.trained(["--cache", bench.place.path + "/caches"])
+      )
+      #expect(beside.weights == none.weights && none.weights == elsewhere.weights)
+      #expect(bench.place.exists("data/.dmsnet") && !none.done.errors.contains("pairs come from"))
+      let caches = try files.contentsOfDirectory(atPath: bench.place.path + "/caches")
+      #expect(caches.contains { $0.hasPrefix("64-") })
+    },
     "split": { bench in
       let sides = (0..<10).map { "\($0),\($0 == 4 || $0 == 7 ? "validation" : "train")" }
       let file = bench.place.path + "/sides.csv"
@@ -61,6 +80,33 @@ struct TrainOptionTests {
       let run = try bench.trained(["--split", file])
       #expect(bench.place.text("\(run.name)/split.csv") == (["ID,split"] + sides).joined(separator: "\n") + "\n")
       #expect(run.steps.count == 2)
+    },
+  ]
+
+  /// The rows of a run's `split.csv` that validate.
+  private static func validating(_ run: Bench.Run) -> [String] {
+    run.place.text("\(run.name)/split.csv").split(separator: "\n").map(String.init).filter {
+      $0.hasSuffix(",validation")
+    }
+  }
+
+  /// How gradients travel between ranks. Without a launcher there is one rank, which sends nothing.
+  private static let communication: [String: Trial] = [
+    "bucket": { bench in
+      let run = try bench.keeps(["--bucket", "1"], beside: ["--micro-batch", "2"], ranks: hasLauncher ? 2 : nil)
+      #expect(bench.place.text("\(run.name)/config.yaml").contains("bucket: 1\n"))
+      #expect(try bench.train(["--bucket", "0"]).code == 64)
+    },
+    "wire": { bench in
+      try bench.keeps(["--wire", "bfloat16"])
+      if hasLauncher { try bench.changes(["--wire", "bfloat16"], beside: ["--micro-batch", "2"], ranks: 2) }
+    },
+    "shard-optimizer": { bench in
+      for optimizer in ["sgd", "adamw"] {
+        let beside = ["--micro-batch", "2", "--optimizer", optimizer]
+        let run = try bench.keeps(["--shard-optimizer"], beside: beside, ranks: hasLauncher ? 2 : nil)
+        #expect(bench.place.text("\(run.name)/config.yaml").contains("shard-optimizer: true\n"))
+      }
     },
   ]
 
@@ -126,9 +172,19 @@ struct TrainOptionTests {
       let steps = try bench.steps(["--batch", "6"])
       #expect(steps == 2)
     },
-    "accumulate": { bench in
-      let run = try bench.changes(["--accumulate", "2"])
-      #expect(run.steps.count == 3)
+    "micro-batch": { bench in
+      // Batch norm's statistics are a micro-batch's.
+      let (whole, halves) = (try bench.trained([]), try bench.trained(["--micro-batch", "2"]))
+      #expect(whole.steps.count == 3 && halves.steps.count == 3)
+      #expect(whole.values("loss")[0] != halves.values("loss")[0])
+      let all = try bench.trained(["--micro-batch", "4"])
+      #expect(all.weights == whole.weights, "a step of 4 pairs is one micro-batch of 4 or of 8")
+    },
+    "sync-norm": { bench in
+      // Statistics of all pairs of a step, whatever the micro-batch: those of one micro-batch that holds them all.
+      let whole = try bench.trained(["--micro-batch", "4"])
+      let synchronised = try bench.trained(["--micro-batch", "2", "--sync-norm"])
+      #expect(synchronised.weights == whole.weights)
     },
     "epochs": { bench in
       let steps = try bench.steps(["--epochs", "3"])
@@ -149,10 +205,6 @@ struct TrainOptionTests {
     "drop-last": { bench in
       let steps = try bench.steps(["--drop-last"])
       #expect(steps == 2)
-    },
-    "flip": { bench in
-      try bench.changes(["--flip", "0"])
-      try bench.changes(["--flip", "1"])
     },
     "on-nonfinite": { bench in
       let wild = ["--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0"]

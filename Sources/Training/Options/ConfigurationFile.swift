@@ -23,7 +23,8 @@ package enum ConfigurationFile {
     var result: [String: [String]] = [:]
     for (key, value) in mapping {
       guard let name = key.scalar?.string, OptionTable.option(name) != nil else {
-        throw Failure(.usage, "\(path): unknown key \(key.scalar?.string ?? "")")
+        let name = key.scalar?.string ?? ""
+        throw Failure(.usage, "\(path): unknown key \(name)", hint: OptionTable.successor(name))
       }
       guard let texts = texts(value) else { throw Failure(.usage, "\(path): \(name) is neither a value nor a list") }
       if let texts { result[name] = texts }

@@ -226,4 +226,9 @@ package struct OptionTable: Sendable {
 
   /// The option `name`.
   package static func option(_ name: String) -> (any DeclaredOption)? { byName[name] }
+
+  /// What to tell those who give the option `name` of an earlier version.
+  package static func successor(_ name: String) -> String? {
+    name == "accumulate" ? "--micro-batch has taken its place" : nil
+  }
 }

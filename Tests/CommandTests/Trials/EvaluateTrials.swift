@@ -51,6 +51,12 @@ enum EvaluateTrials {
       #expect(NSDictionary(dictionary: printed) == written as? NSDictionary)
       #expect(bench.place.text("found/predictions.csv").split(separator: "\n").count == 11)
     },
+    "cache": { bench in
+      try changesNothing(bench, ["--cache", "none"])
+      try changesNothing(bench, ["--cache", bench.place.path + "/caches"])
+      let caches = try FileManager.default.contentsOfDirectory(atPath: bench.place.path + "/caches")
+      #expect(caches.contains { $0.hasPrefix("64-") })
+    },
     "threads": { try changesNothing($0, ["--threads", "2"]) },
     "workers": { try changesNothing($0, ["--workers", "3"]) },
     "json": { bench in

@@ -55,6 +55,62 @@ enum BenchmarkTrials {
   static let inference = shared("inference").merging(["trace": { try traces("inference", $0) }]) { $1 }
   static let kernels = shared("kernels")
 
+  static let allReduce: [String: Trial] = [
+    "largest": { bench in
+      let arrays = try reductions(bench, ["--largest", "4"]).arrays
+      #expect(arrays.compactMap { $0["bytes"] as? Int } == [12, 14, 16, 18, 20, 22].map { 1 << $0 })
+    },
+    "steps": { bench in
+      // Whether runs differ: one has no other to differ from.
+      let differ = try ["1", "9"].map { steps in
+        try reductions(bench, ["--steps", steps]).arrays.contains {
+          let figures = $0["tree"] as? [String: Double]
+          return figures?["seconds_min"] != figures?["seconds_max"]
+        }
+      }
+      #expect(differ == [false, true])
+    },
+    "wire": { bench in
+      let wires = try [[], ["--wire", "bfloat16"]].map { try reductions(bench, $0).figures["wire"] as? String }
+      #expect(wires == ["float32", "bfloat16"])
+      #expect(try Command.run(["benchmark", "allreduce", "--wire", "float64"]).code == 64)
+    },
+    "json": { bench in
+      let figures = try reductions(bench, []).figures
+      #expect(figures["ranks"] as? Int == (hasLauncher ? 2 : 1))
+    },
+  ]
+
+  static let loader: [String: Trial] = [
+    "seconds": { bench in
+      let said = try Command.good(["benchmark", "loader", "--data", bench.data, "--size", "64", "--seconds", "0.1"])
+      #expect(said.output.contains("from photographs") && said.output.contains("from the cache"))
+      for wrong in ["0", "soon", "1e9"] {
+        #expect(try Command.run(["benchmark", "loader", "--data", bench.data, "--seconds", wrong]).code == 64)
+      }
+    },
+    "config": { bench in
+      let file = bench.place.path + "/options.yaml"
+      try "cache: none\nsize: 96\ndata: \(bench.data)\n".write(toFile: file, atomically: true, encoding: .utf8)
+      let said = try Command.good(["benchmark", "loader", "--config", file, "--seconds", "0.1"]).output
+      #expect(said.contains("96 pixels") && !said.contains("from the cache"), "\(said)")
+    },
+  ]
+
+  /// The figures of `benchmark allreduce` with `options`, and those of its arrays.
+  private static func reductions(
+    _ bench: Bench, _ options: [String]
+  ) throws -> (figures: [String: Any], arrays: [[String: Any]]) {
+    let file = bench.place.path + "/figures.json"
+    let done = try Command.run(
+      ["benchmark", "allreduce", "--json", file, "--largest", "1", "--steps", "1"] + options,
+      ranks: hasLauncher ? 2 : nil)
+    #expect(done.code == 0, "\(done.errors)")
+    let object = try JSONSerialization.jsonObject(with: #require(bench.place.bytes("figures.json")))
+    let figures = try #require(object as? [String: Any])
+    return (figures, try #require(figures["arrays"] as? [[String: Any]]))
+  }
+
   /// The figures of a benchmark of `kind` with `options`, and its lines for people.
   private static func figures(_ kind: String, _ bench: Bench, _ options: [String]) throws -> (
     figures: [String: Any], said: String

@@ -60,6 +60,12 @@ enum PredictTrials {
       #expect(rows.count == 11 && rows[0] == "ID,N,D,G,C,A,H,M,O")
       #expect(rows.dropFirst().allSatisfy { $0.split(separator: ",").compactMap { Double($0) }.count == 9 })
     },
+    "cache": { bench in
+      try changesNothing(bench, ["--cache", "none"])
+      try changesNothing(bench, ["--cache", bench.place.path + "/caches"])
+      let caches = try FileManager.default.contentsOfDirectory(atPath: bench.place.path + "/caches")
+      #expect(caches.contains { $0.hasPrefix("64-") })
+    },
     "threads": { try changesNothing($0, ["--threads", "2"]) },
     "workers": { try changesNothing($0, ["--workers", "3"]) },
     "json": { bench in
