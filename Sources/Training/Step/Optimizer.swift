@@ -64,7 +64,7 @@ final class Optimizer {
     average?.apply(.average(share: 1 - keep), within: bucket, team: replica.team)
   }
 
-  /// Whether weights may move before the norm of all gradients is known.
+  /// Whether weights must wait until the norm of all gradients is known.
   var needsNorm: Bool { options.clip > 0 || options.onNonfinite == .skip }
 
   /// Runs `body` with the averaged weights in the weights' place. Collective where sharded.
