@@ -22,7 +22,7 @@ public struct Transfer {
 
 /// Whether somebody waits for an exchange. It may become urgent on the way.
 public final class Urgency: @unchecked Sendable {
-  // Unchecked: one word, which is looked at again and again.
+  // Unchecked: one aligned word, so a reader sees the old value or the new one; either is right, it only sleeps longer or shorter.
   let flag: UnsafeMutablePointer<Int32>
 
   /// Somebody waits from the start, or nobody yet.
