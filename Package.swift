@@ -10,15 +10,17 @@ let kernelFlags: [CSetting] = [
   .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"])
 ]
 
-/// Swift's libraries are linked into the program, at fixed addresses: nodes need no Swift, and it listens to signals earlier, since most
-/// of what the system does before a program's first instruction is to relocate libraries. Foundation's static libraries need one
-/// another, so the linker goes round them.
+/// Swift's libraries are linked into the program, so that nodes need no Swift, at fixed addresses, since its first instructions
+/// (`Sources/CStart/entry.c`) run before the dynamic loader. Foundation's static libraries need one another, so the linker goes
+/// round them.
 let programFlags =
   ["-static-stdlib", "-Xclang-linker", "-no-pie", "-Xlinker", "--start-group"]
   + ["Foundation", "FoundationInternationalization", "FoundationEssentials", "CoreFoundation", "_FoundationICU"].map {
     "-l\($0)"
   }
   + ["_FoundationCShims", "_FoundationCollections"].map { "-l\($0)" } + ["-Xlinker", "--end-group"]
+
+let entryFlags = ["-use-ld=lld", "-Xlinker", "--no-dynamic-linker", "-Xlinker", "--entry=dms_entry"]
 
 let package = Package(
   name: "dmsnet",
@@ -68,7 +70,7 @@ let package = Package(
       dependencies: [
         "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      linkerSettings: [.unsafeFlags(programFlags)]),
+      linkerSettings: [.unsafeFlags(programFlags), .unsafeFlags(entryFlags, .when(configuration: .release))]),
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),
     .target(name: "PoorFileSystem", path: "Tests/PoorFileSystem"),

@@ -1,15 +1,13 @@
+#include "start.h"
 #include "CStart.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 // What must be settled before any other code of this process runs, constructors of libraries included: which signals end it,
 // and which files the numbers of standard input, output and error stand for.
-
-static const int stops[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP, SIGXCPU};
-enum { STOPS = sizeof stops / sizeof *stops };
 
 static volatile sig_atomic_t requested;
 static volatile sig_atomic_t interrupted;
@@ -54,8 +52,15 @@ static void fill_descriptors(void) {
   }
 }
 
+/// This program's file, where its arguments say it.
+static const char *path;
+
 static void start(int count, char **arguments, char **environment) {
   (void)environment;
+  path = arguments[0];
+  // What lists of processes show would else be the loader's name.
+  const char *slash = strrchr(path, '/');
+  prctl(PR_SET_NAME, slash ? slash + 1 : path);
   // A reader that went away and a limit on a file's size are errors of a write, not ends of the process.
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
@@ -65,6 +70,8 @@ static void start(int count, char **arguments, char **environment) {
 
 /// Runs before the constructors of any library.
 __attribute__((used, section(".preinit_array"))) static void (*const first)(int, char **, char **) = start;
+
+const char *dms_program(void) { return dms_started_by_loader ? path : "/proc/self/exe"; }
 
 void dms_stop_admit(void) {
   sigset_t set = stop_set();

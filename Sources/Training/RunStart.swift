@@ -106,7 +106,7 @@ package struct RunStart {
   /// What must be the same on every rank before anything is read: the program, and what it was told.
   private static func program(_ given: [String: [String]], resumes: Bool) -> [String: String] {
     var facts = ["program's version": Environment.version, "--resume": resumes ? "given" : "not given"]
-    if let bytes = try? Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .mappedIfSafe) {
+    if let bytes = try? Data(contentsOf: URL(fileURLWithPath: ProgramFile.path), options: .mappedIfSafe) {
       var checksum = Checksum()
       bytes.withUnsafeBytes { checksum.add($0) }
       facts["program's checksum"] = String(checksum.value, radix: 16)

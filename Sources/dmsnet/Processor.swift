@@ -54,7 +54,7 @@ enum Processor {
       setenv(trail, "\(attempts[0]),", 1)
     }
     let arguments = CommandLine.arguments.map { strdup($0) } + [nil]
-    execv("/proc/self/exe", arguments)
+    execv(ProgramFile.path, arguments)
   }
 
   private static func say(_ line: String) { StandardError.say("dmsnet: \(line)") }

@@ -21,11 +21,11 @@ struct Command {
     output: Pipe? = nil
   ) throws -> Process {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     let launcher = [
       "mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
     ]
-    process.arguments = (ranks.map { launcher + ["-np", "\($0)"] } ?? []) + ["\(products)/dmsnet"] + arguments
+    process.executableURL = URL(fileURLWithPath: ranks == nil ? "\(products)/dmsnet" : "/usr/bin/env")
+    process.arguments = (ranks.map { launcher + ["-np", "\($0)", "\(products)/dmsnet"] } ?? []) + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardError = errors ?? FileHandle.nullDevice
     process.standardOutput = output ?? FileHandle.nullDevice

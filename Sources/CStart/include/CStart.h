@@ -7,4 +7,7 @@ void dms_stop_admit(void);
 /// The signal that asked to stop last; 0 where none did.
 int dms_stop_requested(void);
 
+/// The file of this program, to be read or started again. `/proc/self/exe` names the dynamic loader in a release build (see entry.c).
+const char *dms_program(void);
+
 #endif
