@@ -52,6 +52,11 @@ public final class PartialSums {
     return false
   }
 
+  /// Takes in micro-batch `leaf`, the next of this rank's, which lies in `source`.
+  public func take(_ leaf: Int, from source: UnsafeMutablePointer<Float>) throws {
+    if try expect(leaf) { pass.add(source, to: array, count) } else { pass.copy(source, to: array, count) }
+  }
+
   /// Takes the subtree in `array` to the waiting ones, and adds it to those that it completes.
   private func put(_ node: Range<Int>) throws {
     let (whole, joins) = joined(node)

@@ -22,14 +22,14 @@ public struct Sampler: Sendable {
   public let patients: [Int]
   /// Pairs of a step, over all ranks.
   public let batch: Int
-  /// Pairs of a micro-batch; a step's last one may be shorter. Nil: each rank's share of a step is one.
-  public let microBatch: Int?
+  /// Pairs of a micro-batch; a step's last one may be shorter.
+  public let microBatch: Int
   /// Whether the last, short step of an epoch is left out.
   public let dropLast: Bool
   private let random: CounterRandom
 
   /// A sampler; the order of an epoch is a function of `seed` and the epoch alone.
-  public init(patients: [Int], batch: Int, microBatch: Int?, seed: UInt64, dropLast: Bool = false) {
+  public init(patients: [Int], batch: Int, microBatch: Int, seed: UInt64, dropLast: Bool = false) {
     (self.patients, self.batch, self.microBatch, self.dropLast) = (patients, batch, microBatch, dropLast)
     random = CounterRandom(seed: seed)
   }
@@ -46,14 +46,9 @@ public struct Sampler: Sendable {
   /// The positions of step `step` of an epoch.
   public func positions(step: Int) -> Range<Int> { step * batch..<min(patients.count, (step + 1) * batch) }
 
-  /// The positions of each micro-batch of step `step` of an epoch on `ranks` ranks.
-  public func microBatches(step: Int, ranks: Int) -> [Range<Int>] {
+  /// The positions of each micro-batch of step `step` of an epoch.
+  public func microBatches(step: Int) -> [Range<Int>] {
     let positions = positions(step: step)
-    guard let microBatch else {
-      return Self.shares(positions.count, ranks: ranks).map {
-        positions.lowerBound + $0.lowerBound..<positions.lowerBound + $0.upperBound
-      }
-    }
     return stride(from: positions.lowerBound, to: positions.upperBound, by: microBatch).map {
       $0..<min($0 + microBatch, positions.upperBound)
     }

@@ -9,10 +9,21 @@ public struct Phase {
   /// Does one chunk, with a scratch area of the thread's own.
   public let body: (_ chunk: Int, _ scratch: UnsafeMutableRawPointer) -> Void
 
+  /// For a phase without work at whose place a program waits for others that run side by side with it: what each brings to this meeting,
+  /// in values of a row of their table.
+  public private(set) var meeting: Int?
+
   /// A phase of `chunks` independent chunks.
   public init(chunks: Int, _ body: @escaping (_ chunk: Int, _ scratch: UnsafeMutableRawPointer) -> Void) {
     self.chunks = chunks
     self.body = body
+  }
+
+  /// The place of a meeting with rows of `columns` values.
+  public static func meeting(_ columns: Int) -> Phase {
+    var phase = Phase(chunks: 0) { _, _ in }
+    phase.meeting = columns
+    return phase
   }
 
   /// A phase over `0 ..< count` in pieces of `grain` (the last may be shorter).

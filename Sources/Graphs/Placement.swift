@@ -12,7 +12,8 @@ struct Placement {
   private var graph: Graph { compilation.graph }
 
   init(
-    _ compilation: Compilation, gradients: [(variable: Variable, gradient: Symbol)], variables: Variables, arena: Arena
+    _ compilation: Compilation, gradients: [(variable: Variable, gradient: Symbol)], into gradientArray: Storage?,
+    variables: Variables, arena: Arena
   ) throws {
     (self.compilation, self.variables) = (compilation, variables)
     storages = [
@@ -20,7 +21,9 @@ struct Placement {
     ]
     var places: [Int: (variable: Int, address: UnsafeMutableRawPointer)] = [:]
     for (variable, gradient) in gradients {
-      guard let index = variables.index(variable.name), let target = variables.gradient(index)?.baseAddress else {
+      guard let index = variables.index(variable.name),
+        let target = variables.gradient(index, in: gradientArray)?.baseAddress
+      else {
         throw Failure(.run, "no place for the gradient of \(variable.name)")
       }
       precondition(places[gradient.id] == nil, "\(variable.name) shares its gradient with another variable")

@@ -43,15 +43,27 @@ public final class Program: TeamWork, @unchecked Sendable {
   /// Bytes of the arena, and the least any plan could do with.
   public let arenaBytes: (planned: Int, lowerBound: Int)
 
+  /// Where a run waits for the programs that run side by side with it: values of a row that each brings to every meeting.
+  public let meetings: [Int]
+
+  /// What runs without a wait for other programs: steps, of the first without the phases before `firstPhase`, and of the last those
+  /// before `endPhase` (nil: all).
+  private struct Stretch {
+    var steps: Range<Int>
+    var firstPhase = 0
+    var endPhase: Int?
+  }
+
   /// Memory that steps refer to, kept as long as the program.
   private let storages: [Storage]
   private let variables: Variables
   private let scratch: Storage
   private let scratchStride: Int
-  private let preparing: Range<Int>
+  private let preparing: Stretch
+  private let stretches: [Stretch]
   private let inputs: [String: Operand]
   private let outputs: [String: Operand]
-  private var current: Range<Int>
+  private var current: Stretch
   /// Where runs note when each step begins and ends; nil: nowhere.
   public var recording: Recording?
   /// Called by thread 0 when a step is done, with its index.
@@ -63,24 +75,29 @@ public final class Program: TeamWork, @unchecked Sendable {
   /// Compiles `graph` for `team`.
   /// - Parameters:
   ///   - outputs: values to read after a run, by name.
-  ///   - gradients: gradients to write into `variables`, as `Graph.differentiate` returned them.
+  ///   - gradients: gradients to write, as `Graph.differentiate` returned them.
+  ///   - gradientArray: where to; nil: into those of `variables`.
   ///   - folding: compute what depends on variables alone in `prepare()` instead of at every run.
   ///   - lowerings: how operations run.
   public init(
     _ graph: Graph, outputs: [String: Symbol], gradients: [(variable: Variable, gradient: Symbol)] = [],
-    variables: Variables, arena: Arena, team: ThreadTeam, folding: Bool = false, lowerings: Lowerings
+    into gradientArray: Storage? = nil, variables: Variables, arena: Arena, team: ThreadTeam, folding: Bool = false,
+    lowerings: Lowerings
   ) throws {
     (self.variables, self.team) = (variables, team)
     let compilation = try Compilation(
       graph, outputs: Array(outputs.values), gradients: gradients.map(\.gradient), lowerings: lowerings,
       folding: folding)
-    let placement = try Placement(compilation, gradients: gradients, variables: variables, arena: arena)
-    storages = placement.storages
+    let placement = try Placement(
+      compilation, gradients: gradients, into: gradientArray, variables: variables, arena: arena)
+    storages = placement.storages + (gradientArray.map { [$0] } ?? [])
     arenaBytes = placement.byteCount
     steps = try placement.steps()
     gradientSteps = placement.gradientSteps
-    preparing = 0..<compilation.graph.nodes.count(where: \.isPrepared)
-    current = preparing.upperBound..<steps.count
+    let prepared = compilation.graph.nodes.count(where: \.isPrepared)
+    preparing = Stretch(steps: 0..<prepared)
+    (stretches, meetings) = Self.stretches(steps, from: prepared)
+    current = preparing
     scratchStride = Storage.aligned(compilation.scratch)
     self.scratch = try Storage(byteCount: scratchStride * team.count)
     inputs = try placement.inputs()
@@ -89,24 +106,53 @@ public final class Program: TeamWork, @unchecked Sendable {
     prepare()
   }
 
+  /// The steps from number `first` on, cut at meetings, and what these are for.
+  private static func stretches(_ steps: [Step], from first: Int) -> (stretches: [Stretch], meetings: [Int]) {
+    var (stretches, meetings): ([Stretch], [Int]) = ([], [])
+    var rest = Stretch(steps: first..<steps.count)
+    for step in first..<steps.count {
+      for (index, phase) in steps[step].phases.enumerated() {
+        guard let columns = phase.meeting else { continue }
+        meetings.append(columns)
+        stretches.append(
+          Stretch(steps: rest.steps.lowerBound..<step + 1, firstPhase: rest.firstPhase, endPhase: index))
+        rest = Stretch(steps: step..<steps.count, firstPhase: index + 1)
+      }
+    }
+    return (stretches + [rest], meetings)
+  }
+
   /// Computes what depends on variables alone; to be called after they change. Nothing to do unless compiled with `folding`.
   public func prepare() {
-    guard !preparing.isEmpty else { return }
+    guard !preparing.steps.isEmpty else { return }
     current = preparing
     team.run(self)
-    current = preparing.upperBound..<steps.count
   }
 
   /// Runs every step once. Nothing is allocated.
-  public func run() { team.run(self) }
+  public func run() {
+    precondition(meetings.isEmpty, "a program that meets others runs by stretches")
+    run(stretch: 0)
+  }
+
+  /// Runs the steps up to meeting number `stretch`, from the one before; the last stretch goes to the end.
+  public func run(stretch: Int) {
+    current = stretches[stretch]
+    team.run(self)
+  }
 
   /// One thread's part of a run.
   public func run(thread: Int, team: ThreadTeam) {
     let scratch = scratch.base + thread * scratchStride
-    for step in current {
+    for step in current.steps {
       recording?.begin(thread, step)
-      for phase in steps[step].phases { team.share(phase.chunks, thread) { phase.body($0, scratch) } }
-      if thread == 0 { completed?(step) }
+      let phases = steps[step].phases
+      let first = step == current.steps.lowerBound ? current.firstPhase : 0
+      let end = step == current.steps.upperBound - 1 ? current.endPhase : nil
+      for phase in phases[first..<(end ?? phases.count)] {
+        team.share(phase.chunks, thread) { phase.body($0, scratch) }
+      }
+      if thread == 0, end == nil { completed?(step) }
       recording?.end(thread, step)
     }
   }

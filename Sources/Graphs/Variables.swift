@@ -60,11 +60,14 @@ public final class Variables: @unchecked Sendable {
       start: address(index).assumingMemoryBound(to: Float.self), count: list[index].type.shape.count)
   }
 
-  /// The gradient of parameter `index`; nil where none reaches it.
-  public func gradient(_ index: Int) -> UnsafeMutableBufferPointer<Float>? {
+  /// Another array for gradients, laid out as `gradients`.
+  public func gradientArray() throws -> Storage { try Storage(byteCount: gradientStorage.byteCount) }
+
+  /// The gradient of parameter `index`, in `array` where not in the variables' own; nil where none reaches it.
+  public func gradient(_ index: Int, in array: Storage? = nil) -> UnsafeMutableBufferPointer<Float>? {
     guard list[index].isParameter, offsets[index] < gradientCount * 4 else { return nil }
     return UnsafeMutableBufferPointer(
-      start: (gradientStorage.base + offsets[index]).assumingMemoryBound(to: Float.self),
+      start: ((array ?? gradientStorage).base + offsets[index]).assumingMemoryBound(to: Float.self),
       count: list[index].type.shape.count)
   }
 

@@ -2,20 +2,17 @@ import CKernels
 import Operations
 
 extension BatchMoments {
-  func lowering(_ context: LoweringContext, _ peers: (any Peers)?) -> Lowering {
+  func lowering(_ context: LoweringContext, _ place: StepPlace?) -> Lowering {
     let channels = context.inputs[0].shape.channels
     let pieces = context.pieces ?? Pieces(context.inputs[0].shape, elements: elementGrain)
-    let partial = pieces.rows.count * 2 * channels
-    let table = RankTable(columns: stepRows == nil ? 0 : 2 * channels + 1, peers)
-    return Lowering(workspace: Workspace(shared: (partial + table.count) * 8)) { operands in
-      let workspace = operands.workspace.assumingMemoryBound(to: Double.self)
-      return phases(operands, MapMoments(operands.inputs[0], pieces, workspace), table, workspace + partial)
+    return Lowering(workspace: Workspace(shared: pieces.rows.count * 2 * channels * 8)) { operands in
+      phases(
+        operands, MapMoments(operands.inputs[0], pieces, operands.workspace.assumingMemoryBound(to: Double.self)), place
+      )
     }
   }
 
-  private func phases(
-    _ operands: Operands, _ own: MapMoments, _ table: RankTable, _ values: UnsafeMutablePointer<Double>
-  ) -> [Phase] {
+  private func phases(_ operands: Operands, _ own: MapMoments, _ place: StepPlace?) -> [Phase] {
     let moments = operands.outputs[0].floats
     let coefficients = ChannelCoefficients(
       weight: operands.inputs[1], bias: operands.inputs[2], target: operands.outputs[1])
@@ -29,7 +26,7 @@ extension BatchMoments {
     func joining(_ body: @escaping (_ channel: Int) -> Void) -> Phase {
       Phase.ranges(channels, grain: Tuning.Elements.joined) { range in for channel in range { body(channel) } }
     }
-    guard let stepRows else {
+    guard let stepRows, let place else {
       return [
         own.summing,
         joining { channel in
@@ -38,20 +35,21 @@ extension BatchMoments {
         },
       ]
     }
-    // A rank's row: means, variances, and its share of the step's rows.
-    let row = table.own(values)
+    // A micro-batch's row: means, variances, and its share of the step's rows.
+    let columns = 2 * channels + 1
     return [
       own.summing,
-      joining { (row[$0], row[channels + $0]) = own[$0] },
-      Phase(chunks: 1) { _, _ in
-        row[2 * channels] = Double(shape.rows) / Double(stepRows)
-        table.gather(values)
-      },
       joining { channel in
-        let mean = table.sum(values) { $0[2 * channels] * $0[channel] }
-        let variance = table.sum(values) { rank in
-          let shift = rank[channel] - mean
-          return rank[2 * channels] * (rank[channels + channel] + shift * shift)
+        let row = place.row(columns)
+        (row[channel], row[channels + channel]) = own[channel]
+        if channel == 0 { row[2 * channels] = Double(shape.rows) / Double(stepRows) }
+      },
+      .meeting(columns),
+      joining { channel in
+        let mean = place.sum(columns) { $0[2 * channels] * $0[channel] }
+        let variance = place.sum(columns) { row in
+          let shift = row[channel] - mean
+          return row[2 * channels] * (row[channels + channel] + shift * shift)
         }
         finish(channel, mean, variance)
       },
@@ -114,8 +112,14 @@ extension BatchNormCoefficients {
 }
 
 extension RunningStatistics {
-  /// Inputs: moments [2,C], running mean [C], running variance [C], batches counted (int64).
-  func phases(_ operands: Operands) -> [Phase] {
+  /// Inputs: moments [2,C], running mean [C], running variance [C], batches counted (int64). Of programs that run side by side, which
+  /// have the same moments and the same running ones, the first moves these.
+  func lowering(_ context: LoweringContext, _ place: StepPlace?) -> Lowering {
+    let isFirst = place?.number ?? 0 == 0
+    return Lowering { isFirst ? phases($0) : [Phase(chunks: 0) { _, _ in }] }
+  }
+
+  private func phases(_ operands: Operands) -> [Phase] {
     let moments = operands.inputs[0].floats
     let (mean, variance) = (operands.inputs[1].floats, operands.inputs[2].floats)
     let batches = operands.inputs[3].address.assumingMemoryBound(to: Int64.self)

@@ -2,20 +2,16 @@ import CKernels
 import Operations
 
 extension BatchNorm.Sums {
-  func lowering(_ context: LoweringContext, _ peers: (any Peers)?) -> Lowering {
+  func lowering(_ context: LoweringContext, _ place: StepPlace?) -> Lowering {
     let channels = context.inputs[0].shape.channels
     let pieces = context.pieces ?? Pieces(context.inputs[0].shape, elements: elementGrain)
-    let partial = pieces.rows.count * 2 * channels
-    let table = RankTable(columns: stepRows == nil ? 0 : 2 * channels, peers)
-    return Lowering(workspace: Workspace(shared: (partial + table.count) * 8)) { operands in
-      let workspace = operands.workspace.assumingMemoryBound(to: Double.self)
-      return phases(operands, pieces, workspace, table, workspace + partial)
+    return Lowering(workspace: Workspace(shared: pieces.rows.count * 2 * channels * 8)) { operands in
+      phases(operands, pieces, operands.workspace.assumingMemoryBound(to: Double.self), place)
     }
   }
 
   private func phases(
-    _ operands: Operands, _ pieces: Pieces, _ partial: UnsafeMutablePointer<Double>, _ table: RankTable,
-    _ values: UnsafeMutablePointer<Double>
+    _ operands: Operands, _ pieces: Pieces, _ partial: UnsafeMutablePointer<Double>, _ place: StepPlace?
   ) -> [Phase] {
     let source = dms_source(
       upstream: operands.inputs[0], x: operands.inputs[1], coefficients: operands.inputs[2], relu: relu)
@@ -35,7 +31,7 @@ extension BatchNorm.Sums {
     func joining(_ body: @escaping (_ channel: Int) -> Void) -> Phase {
       Phase.ranges(c, grain: Tuning.Elements.joined) { range in for k in range { body(k) } }
     }
-    /// This rank's sums of channel `k`, which are its gradients of bias and weight.
+    /// This micro-batch's sums of channel `k`, which are its gradients of bias and weight.
     func own(_ k: Int) -> (sum: Double, product: Double) {
       var (sum, product) = (0.0, 0.0)
       for part in 0..<parts {
@@ -51,7 +47,7 @@ extension BatchNorm.Sums {
       slopes[k] = Float(factor * Double(norm.inverse[k]) * product)
       slopes[c + k] = Float(factor * sum)
     }
-    guard stepRows != nil else {
+    guard stepRows != nil, let place else {
       return [
         summing,
         joining { k in
@@ -60,12 +56,14 @@ extension BatchNorm.Sums {
         },
       ]
     }
-    let row = table.own(values)
     return [
       summing,
-      joining { (row[$0], row[c + $0]) = own($0) },
-      Phase(chunks: 1) { _, _ in table.gather(values) },
-      joining { k in setSlopes(k, table.sum(values) { $0[k] }, table.sum(values) { $0[c + k] }) },
+      joining { k in
+        let row = place.row(2 * c)
+        (row[k], row[c + k]) = own(k)
+      },
+      .meeting(2 * c),
+      joining { k in setSlopes(k, place.sum(2 * c) { $0[k] }, place.sum(2 * c) { $0[c + k] }) },
     ]
   }
 }

@@ -1,10 +1,10 @@
 @_exported import Operations
 
 extension Lowerings {
-  /// How operations run on this processor; `convolution` picks the algorithm of every convolution, and `peers` are the other ranks,
-  /// if there are any that operations may look at.
+  /// How operations run on this processor; `convolution` picks the algorithm of every convolution, and `place` is the program's among
+  /// those of a step, where norms are over all of them.
   public static func processor(
-    _ convolution: ConvolutionAlgorithm = .preferred, peers: (any Peers)? = nil
+    _ convolution: ConvolutionAlgorithm = .preferred, place: StepPlace? = nil
   ) -> Lowerings {
     var table = Lowerings(fusions: FusionRule.all)
     // Element by element.
@@ -32,16 +32,16 @@ extension Lowerings {
     table.add(Resize.phases)
     table.add(Resize.Gradient.phases)
     // Norms.
-    table.add { (operation: BatchMoments) in { operation.lowering($0, peers) } }
+    table.add { (operation: BatchMoments) in { operation.lowering($0, place) } }
     table.add(BatchNorm.phases)
     table.add(BatchNorm.Gradient.phases)
-    table.add { (operation: BatchNorm.Sums) in { operation.lowering($0, peers) } }
+    table.add { (operation: BatchNorm.Sums) in { operation.lowering($0, place) } }
     table.add(BatchNormCoefficients.phases)
     table.add(GroupNorm.phases)
     table.add(GroupNorm.Gradient.lowering)
     table.add(L2Normalisation.phases)
     table.add(L2Normalisation.Gradient.phases)
-    table.add(RunningStatistics.phases)
+    table.add { (operation: RunningStatistics) in { operation.lowering($0, place) } }
     table.add(Softmax.phases)
     table.add(Softmax.Gradient.phases)
     // Products.

@@ -46,8 +46,8 @@ package struct RunStart {
     }
     (dataset, split) = try Self.data(options, plan.state, communicator, progress)
     sampler = Sampler(
-      patients: split.training, batch: options.batch, microBatch: options.syncNorm ? nil : options.microBatch,
-      seed: options.seed, dropLast: options.dropLast)
+      patients: split.training, batch: options.batch, microBatch: options.microBatch, seed: options.seed,
+      dropLast: options.dropLast)
     let (options, dataset, split, sampler) = (options, dataset, split, sampler)
     state = try communicator.together {
       try Self.requireSteps(sampler, ranks: communicator.size)
@@ -145,18 +145,12 @@ package struct RunStart {
     guard sampler.stepsPerEpoch > 0 else {
       throw Failure(.usage, "--drop-last leaves no step: \(sampler.patients.count) pairs, --batch \(sampler.batch)")
     }
-    let last = sampler.positions(step: sampler.stepsPerEpoch - 1).count
-    guard sampler.microBatch != nil || last >= ranks else {
-      throw Failure(
-        .usage, "--sync-norm needs a pair for each of \(ranks) ranks: an epoch's last step has \(last)",
-        hint: "--drop-last leaves it out")
-    }
   }
 
   /// For people, where some ranks have nothing to do.
   private static func idleLine(_ sampler: Sampler, ranks: Int) -> String? {
-    let microBatches = sampler.microBatches(step: 0, ranks: ranks).count
-    guard let microBatch = sampler.microBatch, microBatches < ranks else { return nil }
+    let (microBatches, microBatch) = (sampler.microBatches(step: 0).count, sampler.microBatch)
+    guard microBatches < ranks else { return nil }
     let idle = ranks - microBatches
     let (has, them) = idle == 1 ? ("has", "it") : ("have", "them")
     let parts = microBatches == 1 ? "micro-batch" : "micro-batches"

@@ -19,14 +19,13 @@ package final class Trainer {
     (options, dataset, sampler) = (start.options, start.dataset, start.sampler)
     (self.communicator, self.progress, state) = (communicator, progress, start.state)
     let (options, sampler) = (options, sampler)
-    let peers = options.syncNorm ? StepPeers(communicator) : nil
+    let meeting = options.syncNorm ? StepMeeting(communicator) : nil
     (replica, gradientStep) = try communicator.together {
       let replica = try Replica(
         options.network(labels: start.dataset.labels.count), height: options.size.height, width: options.size.width,
-        threads: options.threads, seed: options.seed, recomputes: options.recompute,
-        peers: peers)
+        threads: options.threads, seed: options.seed, recomputes: options.recompute, table: meeting?.table)
       let plan = StepPlan(sampler, step: 0, ranks: communicator.size)
-      return (replica, try GradientStep(options, replica, communicator, peers, largest: plan))
+      return (replica, try GradientStep(options, replica, communicator, meeting, largest: plan))
     }
     rate = LearningRate(options: options, steps: sampler.stepsPerEpoch * options.epochs)
     checkpoints = Checkpointing(replica.variables, gradientStep.optimizer, communicator, keep: options.keep)

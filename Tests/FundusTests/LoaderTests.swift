@@ -10,7 +10,7 @@ struct SamplerTests {
         let order = sampler.order(epoch: epoch)
         var seen: [Int] = []
         for step in 0..<sampler.stepsPerEpoch {
-          let microBatches = sampler.microBatches(step: step, ranks: ranks)
+          let microBatches = sampler.microBatches(step: step)
           #expect(microBatches.dropLast().allSatisfy { $0.count == 2 })
           for share in Sampler.shares(microBatches.count, ranks: ranks) {
             seen += microBatches[share].flatMap { $0.map { order[$0] } }

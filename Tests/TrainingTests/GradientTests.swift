@@ -8,7 +8,7 @@ private struct Setup: Sendable {
   let dataset: Dataset
   let sampler: Sampler
 
-  init(_ folder: String, microBatch: Int?) throws {
+  init(_ folder: String, microBatch: Int) throws {
     try Synthesis(patients: 11, seed: 5, size: 64, difficulty: 0.5, labelNoise: 0, format: .csv)
       .write(to: folder, threads: 1)
     options = try Options([
@@ -18,8 +18,8 @@ private struct Setup: Sendable {
     sampler = Sampler(patients: Array(dataset.patients.indices), batch: 11, microBatch: microBatch, seed: 1)
   }
 
-  func replica(peers: StepPeers? = nil) throws -> Replica {
-    try Replica(options.network(labels: 8), height: 64, width: 64, threads: 1, seed: 7, peers: peers)
+  func replica(table: StepTable? = nil) throws -> Replica {
+    try Replica(options.network(labels: 8), height: 64, width: 64, threads: 1, seed: 7, table: table)
   }
 
   /// The batches of `microBatches`.
@@ -95,29 +95,39 @@ struct GradientTests {
     }
   }
 
-  /// With norms over the whole step its pairs are one batch, however they are shared out: on one rank to the last bit, on more but for
-  /// rounding, where a ReLU may open on one and stay shut on the other.
-  @Test func synchronisedNormsMakeRanksOneBatch() throws {
+  /// With norms over the whole step its pairs are one batch, however they are cut and shared out: but for rounding, where a ReLU may open
+  /// in one and stay shut in the other; and to the last bit on any number of ranks.
+  @Test(arguments: [1, 3, 4])
+  func synchronisedNormsMakeMicroBatchesOne(_ microBatch: Int) throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let whole = try Setup(folder, microBatch: 11)
     let expected = try #require(try whole.gradients(StepPlan(whole.sampler, step: 0, ranks: 1)).first)
-    let setup = try Setup(folder + "/again", microBatch: nil)
+    let setup = try Setup(folder + "/again", microBatch: microBatch)
+    var first: [Float] = []
     for ranks in 1...4 {
       let found = try ThreadRanks.run(ranks) { communicator in
-        let peers = StepPeers(communicator)
-        let replica = try setup.replica(peers: peers)
+        let meeting = StepMeeting(communicator)
+        let replica = try setup.replica(table: meeting.table)
         let plan = StepPlan(setup.sampler, step: 0, ranks: ranks)
-        #expect(plan.microBatches.count == ranks && plan.pairs == 11)
-        let batch = try #require(try setup.loader(Array(plan.microBatches[plan.shares[communicator.rank]])).next())
-        _ = try StepRunner(replica, seed: 1).run(batch, pairs: plan.pairs)
-        try peers.check()
+        let own = plan.shares[communicator.rank]
+        let loader = setup.loader(Array(plan.microBatches[own]))
+        let reducer = try GradientReducer(
+          replica.variables, communicator, team: replica.team, bucketBytes: 100_000, wire: .float32, isSharded: false)
+        reducer.begin(plan)
+        try meeting.prepare(replica, plan)
+        let batches = try own.map { _ in try #require(try loader.next()) }
+        _ = try StepRunner(replica, seed: 1).run(batches, plan, meeting)
+        for (seat, leaf) in own.enumerated() { try reducer.take(leaf, replica.gradients(seat: seat)) }
+        reducer.release()
+        try reducer.wait()
         return Array(replica.variables.gradients)
       }.map { try $0.get() }
-      let sum = found.dropFirst().reduce(found[0]) { zip($0, $1).map { $0 + $1 } }
-      let error = zip(sum, expected).map { ($0 - $1) * ($0 - $1) }.reduce(0, +).squareRoot()
-      let size = expected.map { $0 * $0 }.reduce(0, +).squareRoot()
-      #expect(ranks == 1 ? sum == expected : error < 1e-2 * size, "\(ranks) ranks: \(error) of \(size)")
+      if first.isEmpty { first = found[0] }
+      for gradients in found { #expect(gradients == first, "\(ranks) ranks") }
     }
+    let error = zip(first, expected).map { ($0 - $1) * ($0 - $1) }.reduce(0, +).squareRoot()
+    let size = expected.map { $0 * $0 }.reduce(0, +).squareRoot()
+    #expect(error < 1e-2 * size, "\(error) of \(size)")
   }
 
   /// A micro-batch's losses and gradients are divided by the pairs of the whole step: in a step of twice the pairs they are half,

@@ -100,7 +100,7 @@ package struct OptionTable: Sendable {
     "micro-batch", "Pairs of a micro-batch, which goes through the network at once.",
     8, .range(1...4096))
   package let syncNorm = TrainOption(
-    "sync-norm", "Batch norm over all pairs of a step, one micro-batch a rank.",
+    "sync-norm", "Batch norm over all pairs of a step; its micro-batches run side by side.",
     false)
   package let bucket = TrainOption(
     "bucket", "MiB of gradients that travel at once.",

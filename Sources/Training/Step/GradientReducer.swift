@@ -83,6 +83,11 @@ package final class GradientReducer {
   /// that are there.
   package func expect(_ leaf: Int) throws -> Bool { try sums.expect(leaf) }
 
+  /// Takes in the gradients of micro-batch `leaf`, the next of this rank's, which lie in an array of their own.
+  package func take(_ leaf: Int, _ gradients: Storage) throws {
+    try sums.take(leaf, from: gradients.base.assumingMemoryBound(to: Float.self))
+  }
+
   /// What is to hear of the steps of `program`, which runs this rank's last micro-batch: it lets buckets travel.
   package func listener(_ program: Program) -> ((Int) -> Void)? {
     guard let jobs else { return nil }
@@ -109,7 +114,7 @@ package final class GradientReducer {
   }
 
   /// Lets all buckets travel: this rank's micro-batches are done.
-  func release() { jobs?.release(upTo: buckets.count) }
+  package func release() { jobs?.release(upTo: buckets.count) }
 
   /// This rank has failed: the others get something in place of its gradients, so that all hear of it.
   package func giveUp() {

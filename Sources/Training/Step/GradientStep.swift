@@ -19,8 +19,8 @@ final class GradientStep {
   let optimizer: Optimizer
   private let options: Options
   private let communicator: any Communicator
-  /// The ranks whose programs wait for one another, where norms are over the whole step.
-  private let peers: StepPeers?
+  /// Where programs wait for one another, if norms are over the whole step.
+  private let meeting: StepMeeting?
   private let runner: StepRunner
   private let reducer: GradientReducer
   private let totals: StepTotals
@@ -28,13 +28,15 @@ final class GradientStep {
 
   /// Sets steps up; the largest program is compiled here, so that what does not fit into memory is said before a file is written.
   init(
-    _ options: Options, _ replica: Replica, _ communicator: any Communicator, _ peers: StepPeers?,
+    _ options: Options, _ replica: Replica, _ communicator: any Communicator, _ meeting: StepMeeting?,
     largest plan: StepPlan
   ) throws {
-    (self.options, self.communicator, self.peers) = (options, communicator, peers)
+    (self.options, self.communicator, self.meeting) = (options, communicator, meeting)
     runner = StepRunner(replica, seed: options.seed)
-    if let largest = plan.microBatches.map(\.count).max() {
-      _ = try replica.training(pairs: largest, stepPairs: plan.pairs)
+    if let meeting {
+      try meeting.prepare(replica, plan)
+    } else if let largest = plan.microBatches.map(\.count).max() {
+      _ = try replica.training(pairs: largest)
     }
     reducer = try GradientReducer(
       replica.variables, communicator, team: replica.team, bucketBytes: options.bucket << 20,
@@ -49,21 +51,19 @@ final class GradientStep {
   func take(_ plan: StepPlan, number: Int, rate: Float, _ loader: Loader, prelude: () throws -> Void) throws -> Outcome
   {
     var times = StepTimes()
-    let batch = try peers.map { try prepare(plan, loader, $0, prelude) }
+    let batches = try meeting.map { try prepare(plan, loader, $0, prelude) }
     reducer.begin(plan)
     totals.begin(plan)
     let result = Result {
-      if peers == nil { try prelude() }
-      return try runMicroBatches(plan, loader, first: batch, number, &times)
+      if let meeting, let batches { return try runTogether(plan, batches, meeting, number, &times) }
+      try prelude()
+      return try runMicroBatches(plan, loader, number, &times)
     }
-    if let peers {
-      try peers.check()
-      times.expose(communication: peers.seconds)
-    }
+    times.expose(communication: meeting?.seconds ?? 0)
     if case .failure = result {
       reducer.giveUp()
       totals.giveUp()
-    } else if peers != nil {
+    } else if meeting != nil {
       reducer.release()
     }
     let isEager = !optimizer.needsNorm
@@ -91,7 +91,7 @@ final class GradientStep {
     if isFinite, !isEager, shards.isSharded { try reducer.waitForWeights() }
     times.lap(.exposedCommunication)
     totals.settle(isSkipped: !isFinite)
-    times.hide(communication: reducer.busySeconds + (peers?.seconds ?? 0))
+    times.hide(communication: reducer.busySeconds + (meeting?.seconds ?? 0))
     return Outcome(
       losses: losses, norm: norm, isSkipped: !isFinite, isStopRequested: isStopRequested, times: times)
   }
@@ -101,16 +101,15 @@ final class GradientStep {
     if shards.isSharded { reducer.gatherWeights(of: index) }
   }
 
-  /// What this rank needs for its one micro-batch. The ranks' programs wait for one another, so all hear of a failure before one runs.
+  /// What this rank needs for its micro-batches that run side by side. They wait for the other ranks' too, so all hear of a failure before
+  /// one runs.
   private func prepare(
-    _ plan: StepPlan, _ loader: Loader, _ peers: StepPeers, _ prelude: () throws -> Void
-  ) throws -> Batch {
-    peers.begin()
-    return try communicator.together {
+    _ plan: StepPlan, _ loader: Loader, _ meeting: StepMeeting, _ prelude: () throws -> Void
+  ) throws -> [Batch] {
+    try communicator.together {
       try prelude()
-      let batch = try next(loader)
-      _ = try runner.replica.training(pairs: batch.examples.count, stepPairs: plan.pairs)
-      return batch
+      try meeting.prepare(runner.replica, plan)
+      return try plan.shares[communicator.rank].map { _ in try next(loader) }
     }
   }
 
@@ -119,27 +118,44 @@ final class GradientStep {
     return batch
   }
 
-  /// Forward and backward over this rank's micro-batches. `first`: the batch of the first, where it is there already.
+  /// Forward and backward over this rank's micro-batches, one after the other; buckets travel behind the last.
   private func runMicroBatches(
-    _ plan: StepPlan, _ loader: Loader, first: Batch?, _ number: Int, _ times: inout StepTimes
+    _ plan: StepPlan, _ loader: Loader, _ number: Int, _ times: inout StepTimes
   ) throws {
-    let pairs = plan.pairs
     let own = plan.shares[communicator.rank]
     for leaf in own {
-      let batch = try leaf == own.lowerBound ? first ?? next(loader) : next(loader)
+      let batch = try next(loader)
       times.lap(.data)
-      // Buckets travel behind the last; where the program talks to other ranks itself, after it.
-      let isFollowed = leaf == own.upperBound - 1 && peers == nil
+      let isLast = leaf == own.upperBound - 1
       totals.prepare()
-      let losses = try runner.run(batch, pairs: pairs, accumulates: reducer.expect(leaf)) {
-        isFollowed ? reducer.listener($0) : nil
+      let losses = try runner.run(batch, pairs: plan.pairs, accumulates: reducer.expect(leaf)) {
+        isLast ? reducer.listener($0) : nil
       }
-      guard losses.total.isFinite || options.onNonfinite == .skip else {
-        throw Failure(.run, "step \(number): the loss is not finite")
-      }
-      try totals.add(leaf, losses, share: Float(batch.examples.count) / Float(pairs))
+      try take(leaf, losses, plan, number)
       times.lap(.compute)
     }
+  }
+
+  /// The same side by side, with norms over the whole step.
+  private func runTogether(
+    _ plan: StepPlan, _ batches: [Batch], _ meeting: StepMeeting, _ number: Int, _ times: inout StepTimes
+  ) throws {
+    times.lap(.data)
+    totals.prepare()
+    let losses = try runner.run(batches, plan, meeting)
+    for (seat, leaf) in plan.shares[communicator.rank].enumerated() {
+      try reducer.take(leaf, runner.replica.gradients(seat: seat))
+      try take(leaf, losses[seat], plan, number)
+    }
+    times.lap(.compute)
+  }
+
+  /// Takes in what micro-batch `leaf` came to.
+  private func take(_ leaf: Int, _ losses: StepLosses, _ plan: StepPlan, _ number: Int) throws {
+    guard losses.total.isFinite || options.onNonfinite == .skip else {
+      throw Failure(.run, "step \(number): the loss is not finite")
+    }
+    try totals.add(leaf, losses, share: Float(plan.microBatches[leaf].count) / Float(plan.pairs))
   }
 
   /// What became of every rank's part of the step: an error of any ends the run on all. Returns whether any rank was asked to stop.

@@ -9,7 +9,7 @@ package struct StepPlan {
 
   /// Step `step` of an epoch of `sampler`'s, on `ranks` ranks.
   package init(_ sampler: Sampler, step: Int, ranks: Int) {
-    microBatches = sampler.microBatches(step: step, ranks: ranks)
+    microBatches = sampler.microBatches(step: step)
     shares = Sampler.shares(microBatches.count, ranks: ranks)
     tree = ReductionTree(leaves: microBatches.count)
   }

@@ -27,7 +27,30 @@ package struct StepRunner {
   package func run(
     _ batch: Batch, pairs: Int, accumulates: Bool = false, listener: (Program) -> ((Int) -> Void)? = { _ in nil }
   ) throws -> StepLosses {
-    let program = try replica.training(pairs: batch.examples.count, accumulates: accumulates, stepPairs: pairs)
+    let program = try replica.training(pairs: batch.examples.count, accumulates: accumulates)
+    fill(program, batch, pairs: pairs)
+    program.completed = listener(program)
+    program.run()
+    program.completed = nil
+    return losses(program)
+  }
+
+  /// Runs all of this rank's micro-batches of the step `plan` side by side, with norms over the whole step, and returns the losses of
+  /// each. Their gradients are in the replica's arrays, in the same order.
+  package func run(_ batches: [Batch], _ plan: StepPlan, _ meeting: StepMeeting) throws -> [StepLosses] {
+    let programs = try batches.enumerated().map { seat, batch in
+      try replica.training(pairs: batch.examples.count, stepPairs: plan.pairs, seat: seat)
+    }
+    for (program, batch) in zip(programs, batches) { fill(program, batch, pairs: plan.pairs) }
+    try meeting.run(programs)
+    return programs.map(losses)
+  }
+
+  private func losses(_ program: Program) -> StepLosses {
+    StepLosses(values: StepLosses.names.map { program.scalar($0) ?? 0 })
+  }
+
+  private func fill(_ program: Program, _ batch: Batch, pairs: Int) {
     program.fill("images") { batch.copyImages(into: $0) }
     program.set("labels", batch.labels)
     program.set("eye_labels", batch.eyeLabels)
@@ -41,9 +64,5 @@ package struct StepRunner {
         words[4 * index + 3] = UInt32(truncatingIfNeeded: example.position)
       }
     }
-    program.completed = listener(program)
-    program.run()
-    program.completed = nil
-    return StepLosses(values: StepLosses.names.map { program.scalar($0) ?? 0 })
   }
 }
