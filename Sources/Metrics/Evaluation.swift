@@ -83,6 +83,11 @@ public struct Evaluation: Sendable {
     return values.map { Measure(key: $0.0, value: $0.1) }
   }
 
+  /// The names of all `measures`.
+  public static var keys: [String] {
+    Evaluation(labels: [], probabilities: [], truths: []).measures().map(\.key)
+  }
+
   /// The mean over labels of average precision.
   public var averagePrecisionMacro: Double? { Self.mean(each.map { $0.averagePrecision() }) }
 

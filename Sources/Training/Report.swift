@@ -60,8 +60,8 @@ public struct Report {
     return result
   }
 
-  /// Cohen's kappa.
-  public var kappa: Double? { evaluation.measures().first { $0.key == "kappa" }?.value }
+  /// The measure `key`; nil where it is not defined.
+  public func value(_ key: String) -> Double? { evaluation.measures().first { $0.key == key }?.value }
 
   /// A table for the terminal, with the rows that need no network beside it.
   public var table: String {

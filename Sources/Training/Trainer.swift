@@ -42,7 +42,8 @@ package final class Trainer {
     let loader = makeLoader()
     progress.begin(at: state.step, of: sampler.stepsPerEpoch * options.epochs)
     var isStopRequested = try communicator.maximum(Signals.isStopRequested ? 1 : 0) > 0
-    while state.isEvaluationDue || state.epoch < options.epochs {
+    func hasStalled() -> Bool { state.hasStalled(stepsPerEpoch: sampler.stepsPerEpoch) }
+    while state.isEvaluationDue || (state.epoch < options.epochs && !hasStalled()) {
       if isStopRequested { try stop(run) }
       if state.isEvaluationDue {
         try validation.evaluate(&state, run) { try checkpoints.finish() }
@@ -56,12 +57,16 @@ package final class Trainer {
       if state.position == 0 || (every > 0 && state.step % every == 0) { try checkpoints.write(state, run) }
     }
     try checkpoints.finish()
+    if hasStalled(), state.epoch < options.epochs {
+      progress.say("ends after epoch \(state.epoch): no better \(options.monitor.key) for \(options.patience) epochs")
+    }
   }
 
   /// One step; whether any rank was asked to stop.
   private func step(_ loader: Loader, _ run: RunDirectory?) throws -> Bool {
     let plan = StepPlan(sampler, step: state.position, ranks: communicator.size)
     let rate = rate(state.step)
+    gradientStep.optimizer.epoch = state.epoch
     let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader) { try checkpoints.check() }
     state.step += 1
     state.position += 1

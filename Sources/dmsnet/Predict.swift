@@ -3,6 +3,7 @@ import Foundation
 import Training
 
 extension BadImageRule: ExpressibleByArgument {}
+extension TestTimeAugmentation: ExpressibleByArgument {}
 
 extension CacheLocation.Choice: ExpressibleByArgument {
   /// A folder, or "none".
@@ -16,7 +17,8 @@ struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Probabilities of one pair, a list of pairs or a data set.")
 
   @Argument(help: "The left and the right photograph.") var photographs: [String] = []
-  @Option(help: "A run's folder (its best checkpoint) or a checkpoint's.") var checkpoint: String
+  @Option(help: "A run's folder (its best checkpoint) or a checkpoint's; of several, the mean answers.")
+  var checkpoint: [String]
   @Option(help: "CSV of ID,left,right instead of a pair.") var list: String?
   @Option(help: "Folder of a data set, labelled or not, instead of a pair.") var data: String?
   @Option(help: "With --data: the table, where the folder does not tell.") var annotations: String?
@@ -29,26 +31,27 @@ struct Predict: ParsableCommand {
     BadImageRule.stop
   @Option(help: "With --data or --list: write the challenge's submission format (ID,N,D,...) here.") var submission:
     String?
+  @Option(help: "What is averaged over: none, flip (the mirrored pair too), flips (both also upside down).")
+  var tta = TestTimeAugmentation.none
   @Option(help: "Threads.") var threads = 1
   @Option(help: "Threads that decode photographs.") var workers = 1
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     let communicator = try Job.communicator()
-    let (model, found) = try communicator.together {
+    let (ensemble, found) = try communicator.together {
       if communicator.rank == 0 { try submission.map(AtomicFile.check) }
-      return (try TrainedModel(checkpoint, threads: threads), try pairs())
+      return (try Ensemble(checkpoint, threads: threads), try pairs())
     }
-    try communicator.requireSame(model.facts.merging(found.facts) { $1 }, .data)
+    try communicator.requireSame(ensemble.facts.merging(found.facts) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
-    let preparation = model.state.options.preparation
-    let path = DataPath(preparation, cache: cache ?? .besideData, workers: workers, communicator, progress)
-    let dataset = try path.ready(found, Array(found.patients.indices), onBad: onBadImage)
+    let datasets = try ensemble.ready(found, Array(found.patients.indices), onBad: onBadImage) {
+      DataPath($0, cache: cache ?? .besideData, workers: workers, communicator, progress)
+    }
+    let (dataset, labels) = (datasets[0], found.labels)
     if data != nil || dataset.patients.count < found.patients.count { progress.say(dataset.summary) }
-    let (labels, weights) = (dataset.labels, model.weights[0])
-    try communicator.together { try model.load(weights) }
-    let values = try Predictor(model.replica, preparation, communicator, workers: workers)
-      .probabilities(dataset, Array(dataset.patients.indices), with: "\(model.path)/\(weights)")
+    let all = Array(dataset.patients.indices)
+    let values = try ensemble.answer(datasets, all, tta, communicator, workers: workers)
     if let line = try communicator.warningLine(dataset) { progress.say(line) }
     _ = try communicator.onFirst {
       let rows = dataset.patients.enumerated().map { index, patient in

@@ -163,7 +163,14 @@ struct TrainOptionTests {
       let still = ["--pretrained", weights, "--learning-rate", "1e-30"]
       let run = try bench.trained(still)
       #expect(try run.file("model").tensor("trunk.conv1.weight") == trunk.tensor("trunk.conv1.weight"))
-      #expect(run.done.errors.contains("start from \(weights)"))
+      #expect(run.done.errors.contains("start from \(weights): "))
+      // A run gives all of its network.
+      let whole = try bench.trained(["--pretrained", "\(bench.place.path)/run-1", "--learning-rate", "1e-30"])
+      #expect(try whole.file("model").tensor("classifier") == trunk.tensor("classifier"))
+      let pickle = bench.place.path + "/trunk.pth"
+      try Data([0x50, 0x4B, 3, 4, 0, 0, 0, 0, 0, 0]).write(to: URL(fileURLWithPath: pickle))
+      let refused = try bench.train(["--pretrained", pickle])
+      #expect(refused.code == 65 && refused.done.errors.contains("hint: convert it: python3 -c"))
     },
   ]
 
@@ -259,6 +266,39 @@ struct TrainOptionTests {
       let (plain, heavy) = (try bench.trained([]), try bench.trained(["--positive"] + Array(repeating: "9", count: 8)))
       #expect(plain.values("loss_patient")[0] < heavy.values("loss_patient")[0])
     },
+    "layer-decay": { bench in
+      try bench.changes(["--layer-decay", "0.5"])
+      try bench.keeps(["--layer-decay", "1"])
+      #expect(try bench.train(["--layer-decay", "0"]).code == 64)
+    },
+    "freeze": { bench in
+      let run = try bench.trained(["--freeze", "trunk.layer1", "trunk.*.bn?.weight", "--checkpoint-every", "1"])
+      for (name, isFrozen) in [
+        ("trunk.layer1.0.conv1.weight", true), ("trunk.layer2.0.bn2.weight", true), ("trunk.bn1.weight", false),
+        ("trunk.layer2.0.conv1.weight", false), ("trunk.layer1.0.bn1.running_mean", false),
+      ] {
+        let tensors = try run.checkpoints.map { try run.file("model", checkpoint: $0).tensor(name) }
+        #expect((tensors.first == tensors.last) == isFrozen, "\(name)")
+      }
+      for patterns in [["trunk.layer5"], ["trunk", "nothing"], ["*"]] {
+        let refused = try bench.train(["--freeze"] + patterns)
+        #expect(refused.code == 64 && refused.done.errorLines.count == 1, "\(refused.done.errors)")
+      }
+    },
+    "unfreeze-epoch": { bench in
+      let run = try bench.trained([
+        "--freeze", "*", "--unfreeze-epoch", "3", "--epochs", "3", "--checkpoint-every", "1", "--keep", "99",
+      ])
+      let tensors = try run.checkpoints.map { try run.file("model", checkpoint: $0).tensor("trunk.conv1.weight") }
+      #expect(Set(tensors[..<6].map(\.values)).count == 1 && Set(tensors.map(\.values)).count == 4)
+      try bench.keeps(["--unfreeze-epoch", "2"])
+    },
+    "ema-warmup": { bench in
+      let averages = try ["0", "9", "1000"].map {
+        try bench.trained(["--ema", "0.9", "--ema-warmup", $0]).file("ema").tensor("trunk.conv1.weight")
+      }
+      #expect(Set(averages.map(\.values)).count == 3)
+    },
     "ema": { bench in
       let run = try bench.keeps(["--ema", "0.9"])
       #expect(try run.file("ema").tensor("trunk.conv1.weight") != run.file("model").tensor("trunk.conv1.weight"))
@@ -269,6 +309,31 @@ struct TrainOptionTests {
     "output": { bench in
       let run = try bench.train(["--output", bench.place.path + "/elsewhere"])
       #expect(run.code == 0 && bench.place.exists("elsewhere/metrics.jsonl") && !bench.place.exists(run.name))
+    },
+    "monitor": { bench in
+      for key in ["auc", "exact_match"] {
+        let run = try bench.trained(["--monitor", key, "--validation", "0.3", "--epochs", "4"])
+        let values = run.evaluations.map { $0[key] as? Double ?? -1 }
+        let best = try #require(values.indices.first { values[$0] == values.max() })
+        let found = try JSONSerialization.jsonObject(with: #require(bench.place.bytes("\(run.name)/metrics.json")))
+        #expect((found as? [String: Any])?["step"] as? Int == run.evaluations[best]["step"] as? Int, "\(values)")
+      }
+      #expect(try bench.train(["--monitor", "beauty"]).code == 64)
+    },
+    "patience": { bench in
+      let options = ["--patience", "1", "--validation", "0.3", "--epochs", "30", "--learning-rate", "0.001"]
+      let run = try bench.trained(options)
+      let kappas = run.evaluations.map { $0["kappa"] as? Double ?? -1 }
+      // The first evaluation that is not better than all before it is the last.
+      let end = kappas.indices.dropFirst().first { kappas[$0] <= kappas[..<$0].max() ?? -1 }
+      #expect(end == kappas.count - 1 && kappas.count < 30, "\(kappas)")
+      #expect(run.done.errors.contains("no better kappa for 1 epochs"))
+      let again = try Command.run(["train", "--output", run.path, "--resume"])
+      #expect(
+        again.code == 0 && run.evaluations.count == kappas.count && again.errors.contains("without a better kappa"))
+      let more = try Command.run(["train", "--output", run.path, "--resume", "--patience", "0", "--epochs", "31"])
+      #expect(more.code == 0 && run.evaluations.count == 31, "\(more.errors)")
+      #expect(try bench.train(["--patience", "1"]).code == 64)
     },
     "checkpoint-every": { bench in
       let run = try bench.keeps(["--checkpoint-every", "1"])

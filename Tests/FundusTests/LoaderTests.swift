@@ -77,6 +77,36 @@ struct LoaderTests {
     #expect(Array(flipped[eyes..<eyes + 16]) == Array(plain[eyes + 16..<eyes + 32]))
   }
 
+  /// What evaluation shows: mirrored is what a flip does; upside down keeps the eyes; swapped keeps the pictures.
+  @Test func aPairCanBeSeenInOtherWays() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 8)
+    let picture = 64 * 64 * 3
+    func seen(_ change: PairChange) throws -> [[Float]] {
+      let loader = Loader(dataset, Preparation(height: 64, width: 64), change: { _ in change }, workers: 2) { index in
+        index < 1 ? [Example(patient: 5, epoch: 0, position: 0)] : nil
+      }
+      return try #require(try loader.next()).withImages { images in
+        [0, 1].map { Array(images[$0 * picture..<($0 + 1) * picture]) }
+      }
+    }
+    func moved(_ image: [Float], _ place: (Int, Int) -> (Int, Int)) -> [Float] {
+      (0..<picture).map { i in
+        let (y, x) = place(i / 3 / 64, i / 3 % 64)
+        return image[(y * 64 + x) * 3 + i % 3]
+      }
+    }
+    func isClose(_ a: [[Float]], _ b: [[Float]]) -> Bool {
+      zip(a.joined(), b.joined()).allSatisfy { abs($0 - $1) < 1e-4 }
+    }
+    let plain = try seen(.none)
+    let turned = plain.map { moved($0) { (63 - $0, $1) } }
+    #expect(try seen(.swapped) == [plain[1], plain[0]])
+    #expect(try seen(.mirrored) == [plain[1], plain[0]].map { moved($0) { ($0, 63 - $1) } })
+    #expect(try isClose(seen(.upsideDown), turned) && !isClose(plain, turned))
+    #expect(try isClose(seen(.turned), [turned[1], turned[0]].map { moved($0) { ($0, 63 - $1) } }))
+  }
+
   /// However many batches there are, their images lie in a few places; that of a batch that somebody still holds is not among them.
   @Test func memoryOfBatchesIsUsedAgain() throws {
     let folder = try Folder()

@@ -49,6 +49,9 @@ package struct Checkpoint {
     self = try Checkpoint(folder: CheckpointStore.resolve(path))
   }
 
+  /// The files of weights, those that answer first: the average where the run kept one, then the last.
+  package var weights: [String] { ["ema.safetensors", "model.safetensors"].filter { state.files[$0] != nil } }
+
   /// A file that every checkpoint of its kind has.
   package func requiredFile(_ name: String) throws -> Safetensors {
     guard let file = files[name] else { throw Failure(.data, "\(path): \(name) is missing") }

@@ -90,7 +90,7 @@ package struct OptionTable: Sendable {
     "clahe", "Clip limit of adaptive histogram equalisation.",
     Float(0), .range(0...64, off: "off"))
   package let pretrained = TrainOption(
-    "pretrained", "Trunk weights (safetensors, torchvision's names) to start from.",
+    "pretrained", "Weights to start from: safetensors with names of torchvision, timm or transformers, or a run.",
     String?.none, mayDifferByRank: true, isPath: true)
 
   package let batch = TrainOption(
@@ -200,10 +200,28 @@ package struct OptionTable: Sendable {
     Limit(text: "\(Keywords.labels.count) numbers above 0, up to 1000") { weights in
       [0, Keywords.labels.count].contains(weights.count) && weights.allSatisfy { $0 > 0 && $0 <= 1000 }
     })
+  package let layerDecay = TrainOption(
+    "layer-decay", "Factor of the learning rate from each stage of the trunk to the one below it.",
+    Float(1), .above(0, to: 1))
+  package let freeze = TrainOption(
+    "freeze", "Weights that stay as they are: names or modules, with * and ?, for example trunk.layer1.",
+    [String]())
+  package let unfreezeEpoch = TrainOption(
+    "unfreeze-epoch", "Epoch from which the weights of --freeze move.",
+    0, .range(0...1_000_000, off: "never"))
   package let ema = TrainOption(
     "ema", "Decay of the weights' moving average.",
     Float(0), .below(0..<1, off: "off"))
+  package let emaWarmup = TrainOption(
+    "ema-warmup", "After t steps the average's decay is at most t / (t + this).",
+    9, .range(0...1_000_000, off: "none"))
 
+  package let monitor = TrainOption(
+    "monitor", "Measure by which the best evaluation is the best.",
+    Monitor(key: "kappa"))
+  package let patience = TrainOption(
+    "patience", "Epochs without a better evaluation after which a run ends.",
+    0, .range(0...1_000_000, off: "off"), onResume: .mayChange)
   package let checkpointEvery = TrainOption(
     "checkpoint-every", "Steps between checkpoints.",
     0, .range(0...1_000_000_000, off: "every epoch"), onResume: .mayChange)

@@ -106,6 +106,23 @@ package struct ImageSize: OptionValue {
 
 extension Wire: OptionValue {}
 
+/// One of the measures of an evaluation; of all the larger is better.
+package struct Monitor: OptionValue {
+  /// Its name in files.
+  package let key: String
+
+  init(key: String) { self.key = key }
+
+  package static var choices: String? { Evaluation.keys.joined(separator: ", ") }
+
+  package init?(texts: [String]) {
+    guard texts.count == 1, Evaluation.keys.contains(texts[0]) else { return nil }
+    key = texts[0]
+  }
+
+  package var texts: [String] { [key] }
+}
+
 extension CacheLocation.Choice: OptionValue {
   private static let (beside, nowhere) = ("beside", "none")
 

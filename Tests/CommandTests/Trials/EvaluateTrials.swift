@@ -15,6 +15,18 @@ enum EvaluateTrials {
     try Command.good(["evaluate", "--checkpoint", checkpoint, "--data", bench.data, "--json"] + options).object
   }
 
+  /// The probabilities of all patients and labels by the checkpoints at `paths`, as `predictions.csv` holds them.
+  private static func probabilities(_ bench: Bench, _ paths: [String], _ options: [String] = []) throws -> [Double] {
+    let output = bench.place.path + "/answers"
+    _ = try Command.good(
+      ["evaluate", "--data", bench.data, "--output", output] + paths.flatMap { ["--checkpoint", $0] } + options)
+    return bench.place.text("answers/predictions.csv").split(separator: "\n").dropFirst().flatMap { line in
+      line.split(separator: ",").dropFirst().enumerated().filter { $0.offset % 2 == 1 }.compactMap {
+        Double($0.element)
+      }
+    }
+  }
+
   /// Whether `options` leave every figure as it is.
   private static func changesNothing(_ bench: Bench, _ options: [String]) throws {
     let run = try bench.trained([])
@@ -29,6 +41,26 @@ enum EvaluateTrials {
         try measures(bench, run.path + $0)["step"] as? Int
       }
       #expect(steps == [2, 2, 1])
+      // Answers of several are averaged, whatever their pictures' size; patients on whom one of them trained do not validate.
+      let other = try bench.trained(["--seed", "6", "--validation", "0.5", "--size", "96"])
+      let answers = try [[run.path], [other.path], [run.path, other.path], [run.path, run.path]].map { paths in
+        try probabilities(bench, paths, ["--patients", "all"])
+      }
+      #expect(answers[3] == answers[0] && answers[0] != answers[1] && answers[0].count == 80)
+      #expect(zip(answers[2], zip(answers[0], answers[1])).allSatisfy { abs($0 - ($1.0 + $1.1) / 2) < 1e-7 })
+      let sides = [run, other].map { run in
+        Set(bench.place.text("\(run.name)/split.csv").split(separator: "\n").filter { $0.hasSuffix("validation") })
+      }
+      let both = try Command.good(
+        ["evaluate", "--data", bench.data, "--json", "--checkpoint", run.path, "--checkpoint", other.path])
+      #expect(
+        try both.object["patients"] as? Int == sides[0].intersection(sides[1]).count
+          && !sides[0].isDisjoint(with: sides[1]))
+    },
+    "tta": { bench in
+      let run = try bench.trained([])
+      let answers = try ["none", "flip", "flips"].map { try probabilities(bench, [run.path], ["--tta", $0]) }
+      #expect(Set(answers).count == 3 && answers[0] == (try probabilities(bench, [run.path])))
     },
     "data": { bench in
       let run = try bench.trained([])

@@ -15,6 +15,11 @@ enum PredictTrials {
     try Command.good(["predict", "--checkpoint", checkpoint] + options).output.split(separator: "\n").map(String.init)
   }
 
+  /// The probabilities of an answer about one pair.
+  private static func values(_ lines: [String]) -> [Double] {
+    lines.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }
+  }
+
   private static func pair(_ bench: Bench, _ patient: Int) -> [String] {
     ["left", "right"].map { "\(bench.data)/images/\(patient)_\($0).jpg" }
   }
@@ -36,6 +41,14 @@ enum PredictTrials {
       #expect(last != first && last.count == 8 && first.count == 8)
       let missing = ["predict", "--checkpoint", bench.place.path + "/none"] + pair(bench, 1)
       #expect(try Command.run(missing).code == 66)
+      let twice = try answer(run.path, ["--checkpoint", run.path + "/checkpoints/step-00000001"] + pair(bench, 1))
+      let means = zip(values(first), values(last)).map { ($0 + $1) / 2 }
+      #expect(zip(values(twice), means).allSatisfy { abs($0 - $1) < 1e-7 } && means.count == 8)
+    },
+    "tta": { bench in
+      let run = try bench.trained([])
+      let answers = try ["none", "flip", "flips"].map { try answer(run.path, pair(bench, 1) + ["--tta", $0]) }
+      #expect(Set(answers).count == 3 && answers[0] == (try answer(run.path, pair(bench, 1))))
     },
     "list": { bench in
       let file = bench.place.path + "/list.csv"
