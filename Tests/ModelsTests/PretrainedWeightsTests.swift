@@ -44,6 +44,7 @@ struct PretrainedWeightsTests {
   }
 
   private func write(_ tensors: [(name: String, tensor: Tensor)]) throws {
+    try? FileManager.default.removeItem(atPath: path)
     try Safetensors.write(tensors.map { Safetensors.Item($0.name, $0.tensor) }, to: path)
   }
 
