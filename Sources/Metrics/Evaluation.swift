@@ -14,9 +14,10 @@ public struct Evaluation: Sendable {
   public let labels: [String]
   /// N.
   public let patients: Int
-  private let decisions: [Bool]
-  private let truths: [Bool]
-  private let probabilities: [Double]
+  /// N x K.
+  var decisions: [Bool]
+  let truths: [Bool]
+  let probabilities: [Double]
   private let flattened: Ranking
   private let each: [Ranking]
 

@@ -10,7 +10,7 @@ public enum TestTimeAugmentation: String, CaseIterable, Sendable {
   case flips
 
   /// What happens to the pair, once a run of the network.
-  var changes: [PairChange] {
+  public var changes: [PairChange] {
     switch self {
     case .none: [.none]
     case .flip: [.none, .mirrored]
@@ -38,12 +38,12 @@ public struct Predictor {
   /// To be called after the replica's variables changed.
   func variablesChanged() { replica.variablesChanged() }
 
-  /// The probabilities [N,K] of `patients` (places in `dataset`), on every rank: the means over what `augmentation` shows. One
+  /// The probabilities [N,K] of `patients` (places in `dataset`), on every rank: the means over what `changes` make of a pair. One
   /// that is not a number ends the run, naming the patient and `source`, where the weights come from.
   public func probabilities(
-    _ dataset: Dataset, _ patients: [Int], augmentation: TestTimeAugmentation = .none, with source: String
+    _ dataset: Dataset, _ patients: [Int], changes: [PairChange] = [.none], with source: String
   ) throws -> [Float] {
-    try Self.mean(augmentation.changes.map { try probabilities(dataset, patients, $0, with: source) })
+    try Self.mean(changes.map { try probabilities(dataset, patients, $0, with: source) })
   }
 
   /// The means, element by element, of several answers.
@@ -51,8 +51,7 @@ public struct Predictor {
     (answers.first ?? []).indices.map { i in Float(answers.reduce(0) { $0 + Double($1[i]) } / Double(answers.count)) }
   }
 
-  /// The probabilities of pairs to which `change` happens.
-  func probabilities(
+  private func probabilities(
     _ dataset: Dataset, _ patients: [Int], _ change: PairChange, with source: String
   ) throws -> [Float] {
     let (rank, ranks, size) = (communicator.rank, communicator.size, Self.batch)

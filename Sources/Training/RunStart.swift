@@ -48,7 +48,8 @@ package struct RunStart {
     }
     (dataset, split) = try Self.data(options, plan.state, communicator, progress)
     sampler = Sampler(
-      patients: split.training, batch: options.batch, microBatch: options.syncNorm ? nil : options.microBatch,
+      options.sampling, dataset, patients: split.training, batch: options.batch,
+      microBatch: options.syncNorm ? nil : options.microBatch,
       seed: options.seed, dropLast: options.dropLast)
     let (options, dataset, split, sampler) = (options, dataset, split, sampler)
     (state, pretrained) = try communicator.together {
@@ -99,6 +100,15 @@ package struct RunStart {
     if unknown > 0 { progress.say("\(unknown) patients are not of this run and stay out") }
     progress.say("\(split.training.count) patients train, \(split.validation.count) validate")
     return (dataset, split)
+  }
+
+  /// Negatives a positive among those who train, by label; 1 for a label without positives or negatives.
+  var positiveWeights: [Float] {
+    dataset.labels.indices.map { label in
+      let positives = split.training.count { dataset.patients[$0].labels[label] == 1 }
+      let negatives = split.training.count - positives
+      return positives == 0 || negatives == 0 ? 1 : min(100, Float(negatives) / Float(positives))
+    }
   }
 
   /// Where the run begins or goes on, for people.

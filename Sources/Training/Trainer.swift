@@ -22,7 +22,8 @@ package final class Trainer {
     let peers = options.syncNorm ? StepPeers(communicator) : nil
     (replica, gradientStep) = try communicator.together {
       let replica = try Replica(
-        options.network(labels: start.dataset.labels.count), height: options.size.height, width: options.size.width,
+        options.network(labels: start.dataset.labels.count, positive: start.positiveWeights),
+        height: options.size.height, width: options.size.width,
         threads: options.threads, seed: options.seed, recomputes: options.recompute,
         peers: peers)
       let plan = StepPlan(sampler, step: 0, ranks: communicator.size)
@@ -40,6 +41,7 @@ package final class Trainer {
   /// Trains to the end, or until somebody asks to stop. `run` is rank 0's folder.
   package func train(in run: RunDirectory?) throws {
     let loader = makeLoader()
+    if run != nil, state.step == 0 { try BatchDump(options)?.write(start: replica.variables) }
     progress.begin(at: state.step, of: sampler.stepsPerEpoch * options.epochs)
     var isStopRequested = try communicator.maximum(Signals.isStopRequested ? 1 : 0) > 0
     func hasStalled() -> Bool { state.hasStalled(stepsPerEpoch: sampler.stepsPerEpoch) }

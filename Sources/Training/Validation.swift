@@ -50,7 +50,10 @@ struct Validation {
   }
 
   private func write(_ run: RunDirectory, _ reports: [Report], _ state: State, isBest: Bool) throws {
-    let object = reports[0].metrics(raw: reports.count > 1 ? reports[1] : nil, step: state.step)
+    let thresholds = reports[0].thresholds
+    try run.checkpoints.write(thresholds: thresholds, step: state.step)
+    let object = reports[0].metrics(
+      raw: reports.count > 1 ? reports[1] : nil, step: state.step, thresholds: thresholds)
     if isBest {
       try run.write("metrics.json", json(object, indented: true))
       try run.write("predictions.csv", Data(reports[0].csv.utf8))

@@ -1,4 +1,11 @@
+import ArgumentParser
 import Training
+
+/// The thresholds above which labels are decided.
+enum ThresholdChoice: String, ExpressibleByArgument, CaseIterable {
+  case half = "0.5"
+  case tuned
+}
 
 /// Checkpoints whose answers are averaged; often a single one.
 struct Ensemble {
@@ -20,6 +27,12 @@ struct Ensemble {
   /// What ranks compare.
   var facts: [String: String] { members.reduce(into: [:]) { $0.merge($1.facts) { $1 } } }
 
+  /// The means of the thresholds that the members' runs have tuned, one for each of `labels`.
+  func thresholds(_ labels: [String]) throws -> [Double] {
+    let all = try members.map { try $0.thresholds(labels) }
+    return labels.indices.map { label in all.reduce(0) { $0 + $1[label] } / Double(all.count) }
+  }
+
   /// Makes the data set ready for each member, which differ in how they prepare photographs. Collective.
   func ready(
     _ found: Dataset, _ patients: [Int], onBad rule: BadImageRule, by path: (Preparation) -> DataPath
@@ -40,22 +53,22 @@ struct Ensemble {
 
   /// What a member answers, of its file of `weights`; nil: of those that answer first. Collective.
   func answer(
-    _ member: Int, _ dataset: Dataset, _ patients: [Int], weights: String? = nil, _ change: TestTimeAugmentation,
+    _ member: Int, _ dataset: Dataset, _ patients: [Int], weights: String? = nil, _ changes: [PairChange],
     _ communicator: any Communicator, workers: Int
   ) throws -> [Float] {
     let model = members[member]
     let weights = weights ?? model.weights[0]
     try communicator.together { try model.load(weights) }
     return try Predictor(model.replica, model.state.options.preparation, communicator, workers: workers)
-      .probabilities(dataset, patients, augmentation: change, with: "\(model.path)/\(weights)")
+      .probabilities(dataset, patients, changes: changes, with: "\(model.path)/\(weights)")
   }
 
   /// The mean of what all members answer, `datasets` being theirs. Collective.
   func answer(
-    _ datasets: [Dataset], _ patients: [Int], _ change: TestTimeAugmentation, _ communicator: any Communicator,
+    _ datasets: [Dataset], _ patients: [Int], _ changes: [PairChange], _ communicator: any Communicator,
     workers: Int
   ) throws -> [Float] {
     try Predictor.mean(
-      members.indices.map { try answer($0, datasets[$0], patients, change, communicator, workers: workers) })
+      members.indices.map { try answer($0, datasets[$0], patients, changes, communicator, workers: workers) })
   }
 }

@@ -27,6 +27,9 @@ struct Evaluate: ParsableCommand {
   var patients: Patients?
   @Option(help: "What is averaged over: none, flip (the mirrored pair too), flips (both also upside down).")
   var tta = TestTimeAugmentation.none
+  @Option(help: "0.5, or tuned: beside it, measures above the thresholds that the runs have tuned.")
+  var thresholds = ThresholdChoice.half
+  @Flag(help: "Also exchange the eyes of each pair and tell how many decisions change.") var swapTest = false
   @Option(help: "Folder for metrics.json and predictions.csv.") var output: String?
   @Option(help: "Where prepared pairs are kept: beside (.dmsnet in --data), none, or a folder.") var cache:
     CacheLocation.Choice = .besideData
@@ -36,14 +39,15 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let communicator = try Job.communicator()
-    let (ensemble, found, asked) = try communicator.together {
+    let (ensemble, found, asked, tuned) = try communicator.together {
       try require(workers, in: Limits.threads, "--workers")
       let ensemble = try Ensemble(checkpoint, threads: threads)
       var source = Dataset.Source(folder: data)
       (source.annotations, source.sheet) = (annotations, sheet)
       (source.images, source.isStrict) = (images, strict)
       let dataset = try Dataset(source)
-      return (ensemble, dataset, try choose(dataset, ensemble.members.map(\.state)))
+      let tuned = thresholds == .tuned ? try ensemble.thresholds(dataset.labels) : nil
+      return (ensemble, dataset, try choose(dataset, ensemble.members.map(\.state)), tuned)
     }
     try communicator.requireSame(ensemble.facts.merging(found.facts(of: asked)) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
@@ -57,13 +61,22 @@ struct Evaluate: ParsableCommand {
     _ = try communicator.onFirst { try output.map(prepare) }
     let answers = try answers(ensemble, datasets, chosen, communicator)
     let state = ensemble.members[0].state
+    let patients = chosen.map { dataset.patients[$0] }
     let reports = answers.map {
-      Report(
-        chosen.map { dataset.patients[$0] }, labels: dataset.labels, probabilities: $0, seed: state.options.seed)
+      Report(patients, labels: dataset.labels, probabilities: $0, seed: state.options.seed)
     }
+    // Eyes that are exchanged are compared with eyes as they are, whatever else answers are averaged over.
+    let swaps =
+      try swapTest
+      ? [PairChange.none, .swapped].map {
+        try ensemble.answer(datasets, chosen, [$0], communicator, workers: workers)
+      } : []
     if let line = try communicator.warningLine(dataset) { progress.say(line) }
     _ = try communicator.onFirst {
-      var object = reports[0].metrics(raw: reports.count > 1 ? reports[1] : nil, step: state.step)
+      var object = reports[0].metrics(
+        raw: reports.count > 1 ? reports[1] : nil, step: state.step,
+        thresholds: tuned.map { Dictionary(uniqueKeysWithValues: zip(dataset.labels, $0)) })
+      if !swaps.isEmpty { object["swap"] = Report.swap(patients, labels: dataset.labels, swaps[0], swaps[1]) }
       object["checkpoints"] = ensemble.members.count
       object["test_time_augmentation"] = tta.rawValue
       let text = try Training.json(object, indented: true)
@@ -89,10 +102,10 @@ struct Evaluate: ParsableCommand {
     _ ensemble: Ensemble, _ datasets: [Dataset], _ chosen: [Int], _ communicator: any Communicator
   ) throws -> [[Float]] {
     guard ensemble.members.count == 1 else {
-      return [try ensemble.answer(datasets, chosen, tta, communicator, workers: workers)]
+      return [try ensemble.answer(datasets, chosen, tta.changes, communicator, workers: workers)]
     }
     return try ensemble.members[0].weights.map {
-      try ensemble.answer(0, datasets[0], chosen, weights: $0, tta, communicator, workers: workers)
+      try ensemble.answer(0, datasets[0], chosen, weights: $0, tta.changes, communicator, workers: workers)
     }
   }
 

@@ -29,6 +29,9 @@ struct TrainedModel {
   /// The files of weights, those that answer first: the average where the run kept one, then the last.
   var weights: [String] { checkpoint.weights }
 
+  /// The thresholds that the run has tuned, one for each of `labels`.
+  func thresholds(_ labels: [String]) throws -> [Double] { try checkpoint.thresholds(labels) }
+
   /// Puts a file's weights in place.
   func load(_ name: String) throws {
     let file = try checkpoint.requiredFile(name)

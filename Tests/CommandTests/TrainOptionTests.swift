@@ -146,6 +146,14 @@ struct TrainOptionTests {
     "without": { bench in
       let names = try bench.tensors(["--without", "osim", "ccam"])
       #expect(!names.contains { $0.contains("ccam") } && names.contains { $0.contains("ciam") })
+      // A loss that is left out is told and not trained on.
+      let run = try bench.trained(["--without", "eyes-loss", "--checkpoint-every", "1"])
+      let eyes = try run.checkpoints.map { try run.file("model", checkpoint: $0).tensor("ciam.eye") }
+      #expect(Set(eyes.map(\.values)).count == 1 && run.values("loss_eyes").allSatisfy { $0 > 0 })
+      let parts = zip(run.values("loss"), zip(run.values("loss_patient"), run.values("loss_contrast")))
+      #expect(parts.allSatisfy { abs($0 - $1.0 - 0.1 * $1.1) < 1e-6 })
+      let neither = try bench.trained(["--without", "eyes-loss", "contrast-loss"])
+      #expect(neither.values("loss") == neither.values("loss_patient"))
     },
     "size": { bench in
       let run = try bench.changes(["--size", "64x96"])
@@ -213,6 +221,16 @@ struct TrainOptionTests {
       let steps = try bench.steps(["--drop-last"])
       #expect(steps == 2)
     },
+    "dump-batches": { bench in
+      let run = try bench.keeps(["--dump-batches", "2"], beside: ["--micro-batch", "3"])
+      let names = try FileManager.default.contentsOfDirectory(atPath: run.path + "/batches").sorted()
+      #expect(
+        names == ["start"].map { $0 + ".safetensors" }
+          + [(1, 0), (1, 1), (2, 0), (2, 1)].map { "step-\($0.0)-part-\($0.1).safetensors" })
+      let part = try Safetensors(path: run.path + "/batches/step-1-part-1.safetensors")
+      #expect(try part.tensor("images").shape == [2, 64, 64, 3])
+      #expect(try part.tensor("labels").shape == [1, 8] && part.tensor("eye_labels").shape == [2, 1, 8])
+    },
     "on-nonfinite": { bench in
       let wild = ["--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0"]
       #expect(try bench.train(wild).code == 1)
@@ -265,6 +283,41 @@ struct TrainOptionTests {
     "positive": { bench in
       let (plain, heavy) = (try bench.trained([]), try bench.trained(["--positive"] + Array(repeating: "9", count: 8)))
       #expect(plain.values("loss_patient")[0] < heavy.values("loss_patient")[0])
+      // Negatives a positive, in the order of the table's columns.
+      let rows = bench.place.text("data/annotations.csv").split(separator: "\n").dropFirst()
+      let weights = (0..<8).map { label in
+        let positives = rows.count { $0.split(separator: ",").suffix(8).map(String.init)[label] == "1" }
+        return positives == 0 || positives == 10 ? 1 : Float(10 - positives) / Float(positives)
+      }
+      #expect(Set(weights).count > 1)
+      let (automatic, given) = (
+        try bench.trained(["--positive", "auto"]), try bench.trained(["--positive"] + weights.map { "\($0)" })
+      )
+      #expect(automatic.weights == given.weights && automatic.weights != plain.weights)
+      #expect(bench.place.text("\(automatic.name)/config.yaml").contains("positive:\n- auto\n"))
+    },
+    "loss": { bench in
+      let runs = try ["bce", "focal", "asymmetric"].map { try bench.trained(["--loss", $0]) }
+      #expect(Set(runs.map { $0.values("loss_patient")[0] }).count == 3)
+      // With exponents and shift of 0 all are the cross entropy, but for rounding.
+      let same = try bench.trained(["--loss", "asymmetric", "--gamma", "0", "--probability-shift", "0"])
+      for (a, b) in zip(same.values("loss_patient"), runs[0].values("loss_patient")) { #expect(abs(a - b) < 1e-4) }
+    },
+    "gamma": { bench in
+      try bench.changes(["--gamma", "1"], beside: ["--loss", "focal"])
+      try bench.keeps(["--gamma", "2"], beside: ["--loss", "focal"])
+      try bench.changes(["--gamma", "1", "4"], beside: ["--loss", "asymmetric"])
+      try bench.keeps(["--gamma", "1"])
+      #expect(try bench.train(["--gamma", "1", "2", "3"]).code == 64)
+    },
+    "probability-shift": { bench in
+      try bench.changes(["--probability-shift", "0.2"], beside: ["--loss", "asymmetric"])
+      try bench.keeps(["--probability-shift", "0.2"], beside: ["--loss", "focal"])
+    },
+    "sampling": { bench in
+      let run = try bench.changes(["--sampling", "balanced"])
+      #expect(run.steps.count == 3)
+      try bench.keeps(["--sampling", "shuffle"])
     },
     "layer-decay": { bench in
       try bench.changes(["--layer-decay", "0.5"])

@@ -27,6 +27,33 @@ struct SamplerTests {
   }
 }
 
+struct BalancedSamplerTests {
+  /// Every label comes as often as others, however rare it is, and epochs follow from the seed; nobody comes who does not train.
+  @Test func labelsComeEquallyOften() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 60)
+    let patients = Array(0..<50)
+    func sampler(_ kind: Sampler.Kind, seed: UInt64) -> Sampler {
+      Sampler(kind, dataset, patients: patients, batch: 7, microBatch: 2, seed: seed)
+    }
+    let balanced = sampler(.balanced, seed: 3)
+    let epochs = (0..<40).map { balanced.order(epoch: $0) }
+    #expect(epochs.allSatisfy { $0.count == 50 && $0.allSatisfy(patients.contains) } && Set(epochs).count == 40)
+    #expect(sampler(.balanced, seed: 3).order(epoch: 5) == epochs[5])
+    #expect(sampler(.balanced, seed: 4).order(epoch: 5) != epochs[5])
+    #expect(balanced.stepsPerEpoch == sampler(.shuffle, seed: 3).stepsPerEpoch)
+    #expect(sampler(.shuffle, seed: 3).order(epoch: 1).sorted() == patients)
+    // A label is drawn first: each patient's expected share is the mean over labels of its share in those it has.
+    let known = dataset.labels.indices.map { label in patients.filter { dataset.patients[$0].labels[label] == 1 } }
+      .filter { !$0.isEmpty }
+    for patient in patients {
+      let share = known.reduce(0) { $0 + ($1.contains(patient) ? 1 / Double($1.count) : 0) } / Double(known.count)
+      let found = Double(epochs.joined().count { $0 == patient }) / 2000
+      #expect(abs(found - share) < 5 * (share / 2000).squareRoot(), "patient \(patient): \(found), expected \(share)")
+    }
+  }
+}
+
 struct LoaderTests {
   private func load(_ dataset: Dataset, workers: Int, flip: Float) throws -> [[Float]] {
     var settings = Augmentation.Settings()

@@ -41,7 +41,7 @@ struct PredictorTests {
       let found = ThreadRanks.run(ranks) { communicator in
         let replica = try Replica(options.network(labels: 8), height: 64, width: 64, threads: 1, seed: 7, trains: false)
         return try Predictor(replica, options.preparation, communicator, workers: 1)
-          .probabilities(dataset, patients, augmentation: augmentation, with: "the start")
+          .probabilities(dataset, patients, changes: augmentation.changes, with: "the start")
       }
       for result in found {
         let answers = try result.get()

@@ -82,7 +82,6 @@ extension BadImageRule: OptionValue {}
 extension Preparation.Crop: OptionValue {}
 extension Preparation.Padding: OptionValue {}
 extension Configuration.Block: OptionValue {}
-extension Configuration.Module: OptionValue {}
 
 /// Height and width in pixels: "224" or "192x256".
 package struct ImageSize: OptionValue {
@@ -105,6 +104,37 @@ package struct ImageSize: OptionValue {
 }
 
 extension Wire: OptionValue {}
+
+extension Sampler.Kind: OptionValue {}
+
+/// How much a label's positives weigh.
+package enum PositiveWeights: OptionValue {
+  /// One number a label; empty: 1.
+  case given([Float])
+  /// By the frequencies of those who train.
+  case automatic
+
+  private static let automatic = "auto"
+
+  package static var shape: OptionShape { .list }
+
+  package init?(texts: [String]) {
+    if texts == [Self.automatic] {
+      self = .automatic
+    } else if let weights = [Float](texts: texts) {
+      self = .given(weights)
+    } else {
+      return nil
+    }
+  }
+
+  package var texts: [String] {
+    switch self {
+    case .given(let weights): weights.texts
+    case .automatic: [Self.automatic]
+    }
+  }
+}
 
 /// One of the measures of an evaluation; of all the larger is better.
 package struct Monitor: OptionValue {

@@ -25,6 +25,7 @@ final class GradientStep {
   private let reducer: GradientReducer
   private let totals: StepTotals
   private let shards: Shards
+  private let dump: BatchDump?
 
   /// Sets steps up; the largest program is compiled here, so that what does not fit into memory is said before a file is written.
   init(
@@ -32,6 +33,7 @@ final class GradientStep {
     largest plan: StepPlan
   ) throws {
     (self.options, self.communicator, self.peers) = (options, communicator, peers)
+    dump = BatchDump(options)
     runner = StepRunner(replica, seed: options.seed)
     if let largest = plan.microBatches.map(\.count).max() {
       _ = try replica.training(pairs: largest, stepPairs: plan.pairs)
@@ -128,6 +130,7 @@ final class GradientStep {
     for leaf in own {
       let batch = try leaf == own.lowerBound ? first ?? next(loader) : next(loader)
       times.lap(.data)
+      try dump?.write(batch, step: number, part: leaf, of: options.preparation)
       // Buckets travel behind the last; where the program talks to other ranks itself, after it.
       let isFollowed = leaf == own.upperBound - 1 && peers == nil
       totals.prepare()

@@ -77,6 +77,44 @@ enum EvaluateTrials {
         try measures(bench, run.path, which.isEmpty ? [] : ["--patients"] + which)["patients"] as? Int
       }
       #expect(found == [3, 3, 7, 10])
+      // Everyone is in one group by sex and in one third by age.
+      let groups = try #require(
+        measures(bench, run.path, ["--patients", "all"])["subgroups"] as? [String: [String: [String: Any]]])
+      #expect(Set(groups.keys) == ["age", "sex"] && Set(groups["sex"]?.keys.map { $0 } ?? []) == ["Female", "Male"])
+      #expect(groups["age"]?.count == 3)
+      for group in groups.values {
+        #expect(group.values.reduce(0) { $0 + ($1["patients"] as? Int ?? 0) } == 10)
+        #expect(group.values.allSatisfy { $0["accuracy"] is Double && $0["intervals"] is [String: Any] })
+      }
+    },
+    "thresholds": { bench in
+      let run = try bench.trained(["--validation", "0.5"])
+      let own = try measures(bench, run.path, ["--thresholds", "tuned"])
+      let tuned = try #require(own["tuned"] as? [String: Any])
+      let file = "\(run.name)/checkpoints/last/thresholds.json"
+      let written = try JSONSerialization.jsonObject(with: #require(bench.place.bytes(file))) as? NSDictionary
+      #expect(tuned["thresholds"] as? NSDictionary == written && written?.count == 8)
+      // Of the same patients, no label's kappa is lower than above one half; what is at the top is above one half.
+      for (label, values) in try #require(own["labels"] as? [String: [String: Any]]) {
+        let other = (tuned["labels"] as? [String: [String: Any]])?[label]
+        #expect((values["kappa"] as? Double ?? 0) <= other?["kappa"] as? Double ?? 0)
+      }
+      var plain = try measures(bench, run.path)
+      #expect(plain["tuned"] == nil)
+      plain["tuned"] = tuned
+      #expect(NSDictionary(dictionary: plain) == NSDictionary(dictionary: own))
+      let without = try bench.trained([])
+      let refused = try Command.run(
+        ["evaluate", "--checkpoint", without.path, "--data", bench.data, "--thresholds", "tuned"])
+      #expect(refused.code == 66 && refused.errorLines.first?.contains("thresholds.json") == true)
+    },
+    "swap-test": { bench in
+      let run = try bench.trained(["--learning-rate", "0.01"])
+      let found = try measures(bench, run.path, ["--swap-test"])
+      let swap = try #require(found["swap"] as? [String: Double])
+      #expect(Set(swap.keys) == ["changed_labels", "changed_patients", "mean_distance"])
+      #expect((swap["mean_distance"] ?? 0) > 0 && (swap["changed_labels"] ?? 1) <= swap["changed_patients"] ?? 0)
+      #expect(try measures(bench, run.path)["swap"] == nil)
     },
     "output": { bench in
       let run = try bench.trained([])

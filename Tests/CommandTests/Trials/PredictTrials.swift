@@ -52,6 +52,24 @@ enum PredictTrials {
       }
       #expect(Set(answers).count == 3 && answers[0] == answers[1])
     },
+    "thresholds": { bench in
+      let run = try bench.trained(["--validation", "0.5"])
+      let file = bench.place.bytes("\(run.name)/checkpoints/last/thresholds.json")
+      let tuned = try JSONDecoder().decode([String: Double].self, from: #require(file))
+      for (choice, threshold) in [("0.5", { (_: String) in 0.5 }), ("tuned", { tuned[$0] ?? .nan })] {
+        let lines = try answer(run.path, pair(bench, 1) + ["--thresholds", choice]).map { $0.split(separator: " ") }
+        #expect(lines.count == 8)
+        for line in lines {
+          #expect(line.count == 3 && line[2] == ((Double(line[1]) ?? 0) > threshold(String(line[0])) ? "1" : "0"))
+        }
+      }
+      let object = try Command.good(
+        ["predict", "--checkpoint", run.path, "--json", "--thresholds", "tuned"] + pair(bench, 1)
+      ).object
+      #expect((object["decisions"] as? [String: Int])?.count == 8)
+      let submission = ["--data", bench.data, "--submission", bench.place.path + "/answers.csv"]
+      #expect(try Command.run(["predict", "--checkpoint", run.path, "--thresholds", "0.5"] + submission).code == 64)
+    },
     "list": { bench in
       let file = bench.place.path + "/list.csv"
       let rows = [["ID", "left", "right"], ["b"] + pair(bench, 1), ["a"] + pair(bench, 2)]
