@@ -103,7 +103,7 @@ public struct Report {
   public static func swap(_ patients: [Patient], labels: [String], _ plain: [Float], _ swapped: [Float]) -> [String:
     Any]
   {
-    let truths = patients.flatMap { $0.labels.map { $0 == 1 } }
+    let truths = patients.flatMap(\.labels).map { $0 == 1 }
     let evaluations = [plain, swapped].map {
       Evaluation(labels: labels, probabilities: $0.map(Double.init), truths: truths)
     }

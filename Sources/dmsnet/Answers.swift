@@ -43,8 +43,8 @@ struct Answers {
   var text: String {
     rows.flatMap { row in
       let decisions = decisions(row.probabilities)
-      let lines = labels.indices.map {
-        "\(labels[$0])  \(row.probabilities[$0])" + (decisions.map { d in "  \(d[$0])" } ?? "")
+      let lines = labels.indices.map { label in
+        "\(labels[label])  \(row.probabilities[label])" + (decisions.map { "  \($0[label])" } ?? "")
       }
       return (rows.count > 1 ? [row.id.escaped()] : []) + lines
     }.joined(separator: "\n")

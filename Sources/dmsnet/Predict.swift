@@ -43,7 +43,7 @@ struct Predict: ParsableCommand {
     let (ensemble, found, decided) = try communicator.together {
       if communicator.rank == 0 { try submission.map(AtomicFile.check) }
       let (ensemble, found) = (try Ensemble(checkpoint, threads: threads), try pairs())
-      return (ensemble, found, try decided(ensemble, found.labels))
+      return (ensemble, found, try limits(ensemble, found.labels))
     }
     try communicator.requireSame(ensemble.facts.merging(found.facts) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
@@ -69,7 +69,7 @@ struct Predict: ParsableCommand {
   }
 
   /// The thresholds above which labels are decided; nil where nothing is.
-  private func decided(_ ensemble: Ensemble, _ labels: [String]) throws -> [Double]? {
+  private func limits(_ ensemble: Ensemble, _ labels: [String]) throws -> [Double]? {
     guard thresholds == nil || submission == nil else {
       throw Failure(.usage, "--submission holds probabilities and takes no --thresholds")
     }

@@ -200,7 +200,9 @@ package struct OptionTable: Sendable {
   package let gamma = TrainOption(
     "gamma", "Exponents of focal (default: 2), or of positives and negatives of asymmetric (default: 0 4).",
     [Float](),
-    Limit(text: "one or two numbers of 0 to 16") { $0.count <= 2 && $0.allSatisfy((0...16).contains) })
+    Limit(text: "one or two numbers of 0 to 16") { (exponents: [Float]) -> Bool in
+      exponents.count <= 2 && exponents.allSatisfy { $0 >= 0 && $0 <= 16 }
+    })
   package let probabilityShift = TrainOption(
     "probability-shift", "Probability up to which negatives of asymmetric cost nothing.",
     Float(0.05), .below(0..<1))

@@ -114,12 +114,12 @@ package enum PositiveWeights: OptionValue {
   /// By the frequencies of those who train.
   case automatic
 
-  private static let automatic = "auto"
+  private static let auto = "auto"
 
   package static var shape: OptionShape { .list }
 
   package init?(texts: [String]) {
-    if texts == [Self.automatic] {
+    if texts == [Self.auto] {
       self = .automatic
     } else if let weights = [Float](texts: texts) {
       self = .given(weights)
@@ -131,7 +131,7 @@ package enum PositiveWeights: OptionValue {
   package var texts: [String] {
     switch self {
     case .given(let weights): weights.texts
-    case .automatic: [Self.automatic]
+    case .automatic: [Self.auto]
     }
   }
 }

@@ -106,10 +106,10 @@ package struct Options: Sendable, Equatable {
 
   private var focus: LossWeights.Focus? {
     switch self.loss {
-    case .bce: nil
-    case .focal: LossWeights.Focus(positive: self.gamma.first ?? 2, negative: self.gamma.last ?? 2)
+    case .bce: return nil
+    case .focal: return LossWeights.Focus(positive: self.gamma.first ?? 2, negative: self.gamma.last ?? 2)
     case .asymmetric:
-      LossWeights.Focus(
+      return LossWeights.Focus(
         positive: self.gamma.first ?? 0, negative: self.gamma.last ?? 4, shift: self.probabilityShift)
     }
   }
