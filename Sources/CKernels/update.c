@@ -5,7 +5,7 @@
 void dms_sgd(float *w, const float *g, float *v, long count, float rate, float momentum, float decay, float scale) {
   for (long i = 0; i < count; i++) {
     v[i] = momentum * v[i] + (scale * g[i] + decay * w[i]);
-    w[i] -= rate * v[i];
+    if (rate != 0) w[i] -= rate * v[i];
   }
 }
 
@@ -15,6 +15,7 @@ void dms_adamw(float *w, const float *g, float *m, float *v, long count, float r
     const float gradient = scale * g[i];
     m[i] = beta1 * m[i] + (1 - beta1) * gradient;
     v[i] = beta2 * v[i] + (1 - beta2) * (gradient * gradient);
+    if (rate == 0) continue;
     w[i] -= rate * decay * w[i];
     w[i] -= rate * (m[i] / first) / (sqrtf(v[i] / second) + epsilon);
   }

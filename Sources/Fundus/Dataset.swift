@@ -13,6 +13,10 @@ public struct Patient: Sendable, Equatable {
   public let labels: [UInt8]
   /// The same for each eye, left first.
   public let eyeLabels: [[UInt8]]
+  /// Years, where the table tells.
+  public var age: Int?
+  /// As the table writes it; empty where it does not tell.
+  public var sex = ""
 }
 
 /// Patients whose two photographs are there, from a table and a folder of images.
@@ -109,7 +113,11 @@ public struct Dataset: Sendable {
       if let empty = names.firstIndex(of: "") { throw bad("\(Self.imageColumns[empty]) is empty") }
       let paths = try names.map { try images.path($0) }
       if let left = paths[0], let right = paths[1] {
-        patients.append(Patient(id: id, row: row.number, left: left, right: right, labels: values, eyeLabels: eyes))
+        var patient = Patient(
+          id: id, row: row.number, left: left, right: right, labels: values, eyeLabels: eyes)
+        patient.age = Double(table.cell(row, "Patient Age")).flatMap { Int(exactly: $0.rounded(.down)) }
+        patient.sex = table.cell(row, "Patient Sex")
+        patients.append(patient)
         continue
       }
       let absent = paths[0] == nil ? names[0] : names[1]

@@ -11,20 +11,30 @@ public final class Loader {
 
   /// - Parameters:
   ///   - batches: the examples of batch 0, 1, ...; nil after the last.
-  ///   - augmentation: nil for evaluation.
+  ///   - change: what happens to each pair.
   ///   - workers: threads.
   ///   - prefetch: batches prepared before they are asked for.
   public init(
-    _ dataset: Dataset, _ preparation: Preparation, augmentation: Augmentation?, workers: Int, prefetch: Int = 3,
-    batches: @escaping @Sendable (Int) -> [Example]?
+    _ dataset: Dataset, _ preparation: Preparation, change: @escaping @Sendable (Example) -> PairChange, workers: Int,
+    prefetch: Int = 3, batches: @escaping @Sendable (Int) -> [Example]?
   ) {
-    let renderer = PairRenderer(dataset: dataset, preparation: preparation, augmentation: augmentation)
+    let renderer = PairRenderer(dataset: dataset, preparation: preparation, change: change)
     queue = Queue(renderer, prefetch: max(1, prefetch), batches: batches)
     for index in 0..<max(1, workers) {
       let thread = Thread { [queue] in queue.work() }
       thread.name = "loader-\(index)"
       thread.start()
     }
+  }
+
+  /// The same with the changes of `augmentation`; nil: none.
+  public convenience init(
+    _ dataset: Dataset, _ preparation: Preparation, augmentation: Augmentation?, workers: Int, prefetch: Int = 3,
+    batches: @escaping @Sendable (Int) -> [Example]?
+  ) {
+    self.init(
+      dataset, preparation, change: { augmentation?.change($0) ?? .none }, workers: workers, prefetch: prefetch,
+      batches: batches)
   }
 
   deinit { queue.stop() }

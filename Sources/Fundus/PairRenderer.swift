@@ -2,14 +2,14 @@
 struct PairRenderer: Sendable {
   let dataset: Dataset
   let preparation: Preparation
-  /// Nil: nothing happens at random.
-  let augmentation: Augmentation?
+  /// What happens to a pair.
+  let change: @Sendable (Example) -> PairChange
 
   /// Writes both images of a pair to `targets`; `scratch` is the worker's memory for a pair that is mixed in.
   func render(
     _ example: Example, into targets: [UnsafeMutableBufferPointer<Float>], _ scratch: inout ImageBuffer?
   ) throws {
-    let change = augmentation?.change(example) ?? .none
+    let change = change(example)
     try render(example.patient, change, targets)
     guard let mixed = change.mixed else { return }
     let count = preparation.byteCount
@@ -24,7 +24,7 @@ struct PairRenderer: Sendable {
     try dataset.withPair(patient, preparation) { pair in
       for (side, picture) in change.pictures.enumerated() {
         picture.render(
-          pair[change.isMirrored ? 1 - side : side], height: preparation.height, width: preparation.width,
+          pair[change.exchangesEyes ? 1 - side : side], height: preparation.height, width: preparation.width,
           into: targets[side])
       }
     }
@@ -35,9 +35,9 @@ struct PairRenderer: Sendable {
     func labels(_ place: Int, _ change: PairChange) -> (patient: [Float], eyes: [[Float]]) {
       let patient = dataset.patients[place]
       let eyes = patient.eyeLabels.map { $0.map(Float.init) }
-      return (patient.labels.map(Float.init), change.isMirrored ? eyes.reversed() : eyes)
+      return (patient.labels.map(Float.init), change.exchangesEyes ? eyes.reversed() : eyes)
     }
-    let change = augmentation?.change(example) ?? .none
+    let change = change(example)
     let own = labels(example.patient, change)
     guard let mixed = change.mixed else { return own }
     let other = labels(mixed.partner, mixed.change)

@@ -15,9 +15,17 @@ public struct Example: Sendable, Equatable {
   }
 }
 
-/// The order in which patients are trained on: a new permutation every epoch, cut into steps of `batch` pairs, and these into
+/// The order in which patients are trained on, drawn anew every epoch, cut into steps of `batch` pairs, and these into
 /// micro-batches, of which each rank takes a contiguous share.
 public struct Sampler: Sendable {
+  /// Who comes in an epoch.
+  public enum Kind: String, CaseIterable, Sendable {
+    /// Everyone once.
+    case shuffle
+    /// As many as there are, each of a label that is drawn first; patients without labels count as one more.
+    case balanced
+  }
+
   /// Places of the training patients in the data set.
   public let patients: [Int]
   /// Pairs of a step, over all ranks.
@@ -27,9 +35,30 @@ public struct Sampler: Sendable {
   /// Whether the last, short step of an epoch is left out.
   public let dropLast: Bool
   private let random: CounterRandom
+  /// Patients of each label that has some; empty: everyone comes once.
+  private let groups: [[Int]]
+
+  /// A sampler of those who train; `kind` looks at their labels in `dataset`.
+  public init(
+    _ kind: Kind, _ dataset: Dataset, patients: [Int], batch: Int, microBatch: Int, seed: UInt64,
+    dropLast: Bool = false
+  ) {
+    func those(_ matches: ([UInt8]) -> Bool) -> [Int] { patients.filter { matches(dataset.patients[$0].labels) } }
+    let all = dataset.labels.indices.map { label in those { $0[label] == 1 } } + [those { !$0.contains(1) }]
+    self.init(
+      patients: patients, batch: batch, microBatch: microBatch, seed: seed, dropLast: dropLast,
+      groups: kind == .balanced ? all.filter { !$0.isEmpty } : [])
+  }
 
   /// A sampler; the order of an epoch is a function of `seed` and the epoch alone.
   public init(patients: [Int], batch: Int, microBatch: Int, seed: UInt64, dropLast: Bool = false) {
+    self.init(patients: patients, batch: batch, microBatch: microBatch, seed: seed, dropLast: dropLast, groups: [])
+  }
+
+  private init(
+    patients: [Int], batch: Int, microBatch: Int, seed: UInt64, dropLast: Bool, groups: [[Int]]
+  ) {
+    self.groups = groups
     (self.patients, self.batch, self.microBatch, self.dropLast) = (patients, batch, microBatch, dropLast)
     random = CounterRandom(seed: seed)
   }
@@ -40,7 +69,11 @@ public struct Sampler: Sendable {
   /// The patients of an epoch in order.
   public func order(epoch: Int) -> [Int] {
     var stream = random.stream(.shuffle, epoch)
-    return stream.shuffled(patients)
+    guard !groups.isEmpty else { return stream.shuffled(patients) }
+    return patients.map { _ in
+      let group = groups[stream.below(groups.count)]
+      return group[stream.below(group.count)]
+    }
   }
 
   /// The positions of step `step` of an epoch.

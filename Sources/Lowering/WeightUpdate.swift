@@ -17,10 +17,24 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
     case measure
   }
 
+  /// How the weights of one tensor are treated.
+  public struct Treatment: Sendable {
+    /// Whether weight decay applies.
+    public var decays: Bool
+    /// What the learning rate is multiplied by.
+    public var rate: Float = 1
+    /// Whether the weights stay as they are in steps that are `frozen`. Their moments follow the gradients all the same, so that
+    /// they begin to move with moments that fit.
+    public var isFreezable = false
+
+    /// That of a variable of which nothing else is known.
+    public init(_ variable: Variable) { decays = variable.role == .parameter(decays: true) }
+  }
+
   /// Weights of one tensor that lie in one chunk of the array of weights.
   private struct Piece {
     let range: Range<Int>
-    let decays: Bool
+    let treatment: Treatment
   }
 
   private let weights, gradients: UnsafeMutableBufferPointer<Float>
@@ -35,21 +49,23 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
   private var rate: Float = 0
   private var decay: Float = 0
   private var scale: Float = 1
+  private var isFrozen = false
   private var current: ArraySlice<Int>
 
   /// Passes over `variables` with `states` values kept per weight.
   /// - Parameters:
-  ///   - decaysAll: weight decay spares no norm and no bias.
+  ///   - treatment: how each variable is treated.
   ///   - chunk: weights are cut at multiples of so many, and so is the norm's sum.
   ///   - slices: the ranges of the array of weights that this rank updates, in order and cut at such multiples; nil: all.
   public init(
-    _ variables: Variables, states: Int, decaysAll: Bool, chunk: Int = 4096, slices: [Range<Int>]? = nil
+    _ variables: Variables, states: Int, treatment: (Variable) -> Treatment = Treatment.init, chunk: Int = 4096,
+    slices: [Range<Int>]? = nil
   ) throws {
     (weights, gradients) = (variables.weights, variables.gradients)
     pieces = variables.gradientRanges.flatMap { index, range in
-      let decays = decaysAll || variables.list[index].role == .parameter(decays: true)
+      let treatment = treatment(variables.list[index])
       return (range.lowerBound / chunk...(range.upperBound - 1) / chunk).map { number in
-        Piece(range: range.clamped(to: number * chunk..<(number + 1) * chunk), decays: decays)
+        Piece(range: range.clamped(to: number * chunk..<(number + 1) * chunk), treatment: treatment)
       }
     }
     let pieces = pieces
@@ -68,11 +84,12 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
   deinit { sums.deallocate() }
 
   /// Runs `rule` over this rank's weights, or those within `range`, which begins and ends between tensors; gradients count
-  /// `scale` times.
+  /// `scale` times; `frozen`: those that can be frozen stay.
   public func apply(
-    _ rule: Rule, within range: Range<Int>? = nil, rate: Float = 0, decay: Float = 0, scale: Float = 1, team: ThreadTeam
+    _ rule: Rule, within range: Range<Int>? = nil, rate: Float = 0, decay: Float = 0, scale: Float = 1,
+    frozen: Bool = false, team: ThreadTeam
   ) {
-    (self.rule, self.rate, self.decay, self.scale) = (rule, rate, decay, scale)
+    (self.rule, self.rate, self.decay, self.scale, isFrozen) = (rule, rate, decay, scale, frozen)
     current = range.map { own[first(from: $0.lowerBound)..<first(from: $0.upperBound)] } ?? own[...]
     team.run(self)
   }
@@ -89,15 +106,18 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
     return range.lowerBound
   }
 
-  /// The Euclidean norm of all gradients, whose squares are summed by pieces, in double precision and in order. `complete` adds
-  /// other ranks' sums to this rank's, each of which is 0 where it is not its rank's.
+  /// The Euclidean norm of the gradients, whose squares are summed by pieces, in double precision and in order. `complete` adds
+  /// other ranks' sums to this rank's, each of which is 0 where it is not its rank's. `frozen`: of weights that move, unless another
+  /// gradient is not finite, which no norm may hide.
   public func gradientNorm(
-    team: ThreadTeam, complete: (UnsafeMutableBufferPointer<Double>) throws -> Void
+    frozen: Bool = false, team: ThreadTeam, complete: (UnsafeMutableBufferPointer<Double>) throws -> Void
   ) rethrows -> Double {
     if own.count < pieces.count { sums.update(repeating: 0) }
     apply(.measure, team: team)
     try complete(sums)
-    return sums.reduce(0, +).squareRoot()
+    let all = sums.reduce(0, +).squareRoot()
+    guard frozen, all.isFinite else { return all }
+    return zip(pieces, sums).reduce(0) { $1.0.treatment.isFreezable ? $0 : $0 + $1.1 }.squareRoot()
   }
 
   /// One thread's pieces.
@@ -110,7 +130,9 @@ public final class WeightUpdate: TeamWork, @unchecked Sendable {
   }
 
   private func update(_ index: Int) {
-    let (range, decay) = (pieces[index].range, pieces[index].decays ? decay : 0)
+    let (range, treatment) = (pieces[index].range, pieces[index].treatment)
+    let decay = treatment.decays ? decay : 0
+    let rate = isFrozen && treatment.isFreezable ? 0 : rate * treatment.rate
     guard let weight = weights.baseAddress, let gradient = gradients.baseAddress else { return }
     let (w, g, count) = (weight + range.lowerBound, gradient + range.lowerBound, range.count)
     func state(_ number: Int) -> UnsafeMutablePointer<Float> {

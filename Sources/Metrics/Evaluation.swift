@@ -14,9 +14,10 @@ public struct Evaluation: Sendable {
   public let labels: [String]
   /// N.
   public let patients: Int
-  private let decisions: [Bool]
-  private let truths: [Bool]
-  private let probabilities: [Double]
+  /// N x K.
+  var decisions: [Bool]
+  let truths: [Bool]
+  let probabilities: [Double]
   private let flattened: Ranking
   private let each: [Ranking]
 
@@ -81,6 +82,11 @@ public struct Evaluation: Sendable {
       ("f1_macro", Self.mean(confusions.map(\.f1))),
     ]
     return values.map { Measure(key: $0.0, value: $0.1) }
+  }
+
+  /// The names of all `measures`.
+  public static var keys: [String] {
+    Evaluation(labels: [], probabilities: [], truths: []).measures().map(\.key)
   }
 
   /// The mean over labels of average precision.

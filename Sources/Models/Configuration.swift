@@ -104,6 +104,21 @@ public struct LossWeights: Codable, Sendable, Equatable {
   public var smoothing: Float = 0
   /// The weight of each label's positives; empty: 1.
   public var positive: [Float] = []
+  /// How labels' cross entropies count less where they are easy; nil: all count the same.
+  public var focus: Focus?
+
+  /// See `AsymmetricLoss`.
+  public struct Focus: Codable, Sendable, Equatable {
+    /// Exponents of 1 - p for positives and of p for negatives.
+    public var positive, negative: Float
+    /// The probability up to which negatives cost nothing.
+    public var shift: Float
+
+    /// A focus.
+    public init(positive: Float, negative: Float, shift: Float = 0) {
+      (self.positive, self.negative, self.shift) = (positive, negative, shift)
+    }
+  }
 
   /// The defaults.
   public init() {}
@@ -115,6 +130,14 @@ public struct LossWeights: Codable, Sendable, Equatable {
     }
     guard smoothing >= 0, smoothing < 1 else {
       throw Failure(.usage, "smoothing is \(smoothing), expected 0 up to below 1")
+    }
+    if let focus {
+      for value in [focus.positive, focus.negative] where !(value >= 0 && value <= 16) {
+        throw Failure(.usage, "the loss's exponent is \(value), expected 0 to 16")
+      }
+      guard focus.shift >= 0, focus.shift < 1 else {
+        throw Failure(.usage, "the loss's probability shift is \(focus.shift), expected 0 up to below 1")
+      }
     }
     for value in positive where !(value >= 0 && value <= 1e6) {
       throw Failure(.usage, "positive is \(value), expected 0 to 1e6")

@@ -1,6 +1,7 @@
 import Operations
 
-/// The losses of a step. Every part is a mean over the pairs of the whole step, so that losses and gradients of ranks add up.
+/// The losses of a step. Every part is a mean over the pairs of the whole step, so that losses and gradients of ranks add up. A part that
+/// weighs nothing is told and not trained on.
 struct Losses {
   let weights: LossWeights
   /// Patient labels [B,K], eye labels [2,B,K], and the number of pairs in the step over all ranks [1].
@@ -9,7 +10,13 @@ struct Losses {
   /// The total and its parts by name.
   func callAsFunction(_ output: DMSNet.Output) throws -> [String: Symbol] {
     func entropy(_ logits: Symbol, _ labels: Symbol) throws -> Symbol {
-      try logits.binaryCrossEntropy(labels, pairs: pairs, smoothing: weights.smoothing, positive: weights.positive)
+      guard let focus = weights.focus else {
+        return try logits.binaryCrossEntropy(
+          labels, pairs: pairs, smoothing: weights.smoothing, positive: weights.positive)
+      }
+      return try logits.asymmetricLoss(
+        labels, pairs: pairs, positiveFocus: focus.positive, negativeFocus: focus.negative, shift: focus.shift,
+        smoothing: weights.smoothing, positive: weights.positive)
     }
     let patient = try entropy(output.logits, labels)
     var parts = ["loss_patient": patient]
@@ -17,12 +24,12 @@ struct Losses {
     if let logits = output.eyes {
       let eyes = try entropy(logits, eyeLabels)
       parts["loss_eyes"] = eyes
-      total = try total.plus(eyes.scaled(by: weights.eyes))
+      if weights.eyes != 0 { total = try total.plus(eyes.scaled(by: weights.eyes)) }
     }
     if let embeddings = output.embeddings {
       let contrast = try embeddings.contrastLoss(eyeLabels, pairs: pairs, margin: weights.margin)
       parts["loss_contrast"] = contrast
-      total = try total.plus(contrast.scaled(by: weights.contrast))
+      if weights.contrast != 0 { total = try total.plus(contrast.scaled(by: weights.contrast)) }
     }
     parts["loss"] = total
     return parts

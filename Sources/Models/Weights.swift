@@ -10,14 +10,20 @@ extension Variables {
     public let unused: [String]
   }
 
-  /// Sets variables from `file`: the variable `into + X` from the tensor `from + X`. A wrong shape is an error that names the
-  /// tensor; what is missing keeps its value and is reported, as is what is not used.
-  public func load(_ file: Safetensors, from: String = "", into: String = "") throws -> LoadReport {
+  /// Sets every variable from the tensor of its name behind `from`. A wrong shape is an error that names the tensor; what is missing
+  /// keeps its value and is reported, as is what is not used.
+  public func load(_ file: Safetensors, from: String = "") throws -> LoadReport {
+    let report = try load(
+      file, tensors: Dictionary(uniqueKeysWithValues: list.map { ($0.name, from + $0.name) }))
+    return LoadReport(missing: report.missing, unused: report.unused.filter { $0.hasPrefix(from) })
+  }
+
+  /// The same from `tensors`, names by variable.
+  func load(_ file: Safetensors, tensors: [String: String]) throws -> LoadReport {
     var missing: [String] = []
     var used: Set<String> = []
-    for (index, variable) in list.enumerated() where variable.name.hasPrefix(into) {
-      let name = from + variable.name.dropFirst(into.count)
-      guard let entry = file.entries[name] else {
+    for (index, variable) in list.enumerated() {
+      guard let name = tensors[variable.name], let entry = file.entries[name] else {
         missing.append(variable.name)
         continue
       }
@@ -40,7 +46,7 @@ extension Variables {
         set(index, tensor)
       }
     }
-    return LoadReport(missing: missing, unused: file.names.filter { $0.hasPrefix(from) && !used.contains($0) })
+    return LoadReport(missing: missing, unused: file.names.filter { !used.contains($0) })
   }
 
   /// The variables as a safetensors file holds them. Parameters lie in `parameters` and states in `states`, each laid out like the
@@ -60,28 +66,6 @@ extension Variables {
         let values = UnsafeMutableBufferPointer(rebasing: memory.floats[range.lowerBound / 4..<range.upperBound / 4])
         return Self.outward(variable, values).values.withUnsafeBytes { Data($0) }
       }
-    }
-  }
-}
-
-/// Files of weights, looked at before a run begins.
-public enum Weights {
-  /// Refuses trunk weights whose tensors do not fit `network`.
-  public static func check(_ path: String, _ network: DMSNet) throws {
-    let file = try Safetensors(path: path)
-    let graph = try network.inference(pairs: 1, height: 64, width: 64).graph
-    var matches = 0
-    for variable in graph.variables where variable.name.hasPrefix("trunk.") {
-      let name = String(variable.name.dropFirst("trunk.".count))
-      guard let entry = file.entries[name] else { continue }
-      guard entry.type.shape == variable.fileShape else {
-        throw Failure(
-          .data, "\(path): tensor \(name) has shape \(entry.type.shape), the model's is \(variable.fileShape)")
-      }
-      matches += 1
-    }
-    guard matches > 0 else {
-      throw Failure(.data, "\(path): none of its tensors is the trunk's (torchvision's names were expected)")
     }
   }
 }

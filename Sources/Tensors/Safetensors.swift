@@ -94,9 +94,11 @@ public struct Safetensors: Sendable {
     if begins(with: [0x50, 0x4B, 3, 4])
       || !hasHeader && begins(with: [0x80]) && beginning.count > 1 && beginning[1] <= 5
     {
+      // Nested state dictionaries are unpacked; tensors that share memory are copied, for the format has no such thing.
       let code =
         "import sys, torch; from safetensors.torch import save_file; w = torch.load(sys.argv[1], map_location='cpu', "
-        + "weights_only=True); save_file({k: v.contiguous() for k, v in w.items()}, sys.argv[2])"
+        + "weights_only=True); w = w.get('state_dict', w.get('model', w)); "
+        + "save_file({k: v.clone().contiguous() for k, v in w.items() if torch.is_tensor(v)}, sys.argv[2])"
       return Failure(
         .data, "\(path): a PyTorch file (pickle), not a safetensors file",
         hint: "convert it: python3 -c \"\(code)\" FILE.pth FILE.safetensors")

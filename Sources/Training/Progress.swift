@@ -62,12 +62,11 @@ public final class Progress {
   }
 
   /// An epoch was evaluated.
-  func epoch(_ epoch: Int, of epochs: Int, _ report: Report, isBest: Bool, isLast: Bool) {
-    let measures = Dictionary(uniqueKeysWithValues: report.evaluation.measures().map { ($0.key, $0.value) })
-    func text(_ key: String) -> String { (measures[key] ?? nil).map { String(format: "%.4f", $0) } ?? "-" }
-    say(
-      "epoch \(epoch)/\(epochs)  kappa \(text("kappa"))  recall \(text("recall"))  accuracy \(text("accuracy"))  auc \(text("auc"))"
-        + (isBest ? "  best" : ""))
+  func epoch(_ epoch: Int, of epochs: Int, _ report: Report, monitor: String, isBest: Bool, isLast: Bool) {
+    var keys = ["kappa", "recall", "accuracy", "auc"]
+    if !keys.contains(monitor) { keys.append(monitor) }
+    let texts = keys.map { key in "  \(key) " + (report.value(key).map { String(format: "%.4f", $0) } ?? "-") }
+    say("epoch \(epoch)/\(epochs)\(texts.joined())" + (isBest ? "  best" : ""))
     if isLast { say(report.table) }
   }
 

@@ -7,6 +7,7 @@ public struct Report {
   /// The evaluation.
   public let evaluation: Evaluation
   private let written: [String]
+  private let seed: UInt64
   private let intervals: [String: (low: Double, high: Double)]
 
   /// Measures are computed from the probabilities as `predictions.csv` holds them, so that they can be checked from it.
@@ -16,8 +17,13 @@ public struct Report {
     evaluation = Evaluation(
       labels: labels, probabilities: written.map { Double($0) ?? 0 },
       truths: patients.flatMap { $0.labels.map { $0 == 1 } })
+    self.seed = seed
+    intervals = Self.intervals(evaluation, seed)
+  }
+
+  private static func intervals(_ evaluation: Evaluation, _ seed: UInt64) -> [String: (low: Double, high: Double)] {
     var stream = CounterRandom(seed: seed).stream(.bootstrap)
-    intervals = evaluation.intervals { stream.below($0) }
+    return evaluation.intervals { stream.below($0) }
   }
 
   /// `ID,` then for each label `<label>_label,<label>_probability`, sorted by ID.
@@ -34,34 +40,78 @@ public struct Report {
     Dictionary(uniqueKeysWithValues: measures.map { ($0.key, $0.value.map { $0 as Any } ?? NSNull()) })
   }
 
-  /// All measures by their names.
-  public var object: [String: Any] {
-    var result = Self.object(evaluation.measures())
-    result["average_precision_macro"] = evaluation.averagePrecisionMacro.map { $0 as Any } ?? NSNull()
+  /// The measures of `evaluation` with their intervals.
+  private static func object(
+    _ evaluation: Evaluation, _ intervals: [String: (low: Double, high: Double)]
+  ) -> [String: Any] {
+    var result = object(evaluation.measures())
     result["patients"] = evaluation.patients
     result["intervals"] = intervals.mapValues { [$0.low, $0.high] }
-    result["labels"] = Dictionary(
-      uniqueKeysWithValues: evaluation.labels.enumerated().map {
-        ($0.element, Self.object(evaluation.label($0.offset)))
-      })
+    return result
+  }
+
+  private static func labels(_ evaluation: Evaluation) -> [String: Any] {
+    Dictionary(
+      uniqueKeysWithValues: evaluation.labels.enumerated().map { ($0.element, object(evaluation.label($0.offset))) })
+  }
+
+  /// All measures by their names.
+  public var object: [String: Any] {
+    var result = Self.object(evaluation, intervals)
+    result["average_precision_macro"] = evaluation.averagePrecisionMacro.map { $0 as Any } ?? NSNull()
+    result["labels"] = Self.labels(evaluation)
     result["single_label"] = Self.object(evaluation.singleLabel)
     result["all_negative"] = Self.object(evaluation.allNegative.measures())
     result["label_frequencies"] = Self.object(evaluation.labelFrequencies.measures())
     return result
   }
 
-  /// `metrics.json`: this report, of the weights that evaluation uses, and beside it that of the raw ones where those are
-  /// averaged.
-  public func metrics(raw: Report?, step: Int) -> [String: Any] {
+  /// The thresholds that suit these patients best, by label.
+  public var thresholds: [String: Double] {
+    Dictionary(uniqueKeysWithValues: zip(evaluation.labels, evaluation.tunedThresholds))
+  }
+
+  /// All measures with decisions above `thresholds`, by label.
+  private func tuned(_ thresholds: [String: Double]) -> [String: Any] {
+    let tuned = evaluation.deciding(above: evaluation.labels.map { thresholds[$0] ?? 0.5 })
+    var result = Self.object(tuned, Self.intervals(tuned, seed))
+    (result["labels"], result["thresholds"]) = (Self.labels(tuned), thresholds)
+    return result
+  }
+
+  /// The measures of groups of patients: by what they share, then by the group's name.
+  private var subgroups: [String: [String: Any]] {
+    Subgroups(patients).groups.reduce(into: [:]) { result, group in
+      let part = evaluation.selecting(group.members)
+      result[group.kind, default: [:]][group.name] = Self.object(part, Self.intervals(part, seed))
+    }
+  }
+
+  /// `metrics.json`: this report, of the weights that evaluation uses, of groups of patients and with decisions above `thresholds` where
+  /// there are any, and beside it that of the raw weights where those are averaged.
+  public func metrics(raw: Report?, step: Int, thresholds: [String: Double]? = nil) -> [String: Any] {
     var result = object
+    result["subgroups"] = subgroups
+    if let thresholds { result["tuned"] = tuned(thresholds) }
     result["step"] = step
     result["weights"] = raw == nil ? "model" : "ema"
     if let raw { result["model"] = raw.object }
     return result
   }
 
-  /// Cohen's kappa.
-  public var kappa: Double? { evaluation.measures().first { $0.key == "kappa" }?.value }
+  /// How answers change, from `plain` to `swapped`, when the eyes of each pair are exchanged; both [N,K].
+  public static func swap(_ patients: [Patient], labels: [String], _ plain: [Float], _ swapped: [Float]) -> [String:
+    Any]
+  {
+    let truths = patients.flatMap(\.labels).map { $0 == 1 }
+    let evaluations = [plain, swapped].map {
+      Evaluation(labels: labels, probabilities: $0.map(Double.init), truths: truths)
+    }
+    return object(evaluations[0].changes(in: evaluations[1]))
+  }
+
+  /// The measure `key`; nil where it is not defined.
+  public func value(_ key: String) -> Double? { evaluation.measures().first { $0.key == key }?.value }
 
   /// A table for the terminal, with the rows that need no network beside it.
   public var table: String {

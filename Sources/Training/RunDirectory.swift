@@ -103,10 +103,10 @@ public final class RunDirectory {
     }
   }
 
-  /// Kappa of the evaluation after step `step`; nil where there was none yet.
-  func evaluatedKappa(at step: Int) -> Double? {
+  /// The measure `key` of the evaluation after step `step`; nil where there was none yet.
+  func evaluated(_ key: String, at step: Int) -> Double? {
     let line = metrics.last { $0.object["evaluation"] as? Bool == true && $0.object["step"] as? Int == step }
-    return line.map { $0.object["kappa"] as? Double ?? -1 }
+    return line.map { $0.object[key] as? Double ?? Validation.undefined }
   }
 
   /// Keeps the lines of `metrics.jsonl` up to step `step`, so that a resumed run does not tell a step twice.

@@ -16,6 +16,8 @@ package struct RunStart {
   package let isResumed: Bool
   /// On rank 0 of a resumed run, the checkpoint.
   package let checkpoint: Checkpoint?
+  /// On rank 0 of a new run, the weights that it starts from, if any.
+  let pretrained: PretrainedWeights?
   /// On rank 0 of a resumed run, its folder, locked.
   private let opened: RunDirectory?
 
@@ -46,19 +48,26 @@ package struct RunStart {
     }
     (dataset, split) = try Self.data(options, plan.state, communicator, progress)
     sampler = Sampler(
-      patients: split.training, batch: options.batch, microBatch: options.microBatch, seed: options.seed,
-      dropLast: options.dropLast)
+      options.sampling, dataset, patients: split.training, batch: options.batch, microBatch: options.microBatch,
+      seed: options.seed, dropLast: options.dropLast)
     let (options, dataset, split, sampler) = (options, dataset, split, sampler)
-    state = try communicator.together {
+    (state, pretrained) = try communicator.together {
       try Self.requireSteps(sampler, ranks: communicator.size)
       let network = try options.network(labels: dataset.labels.count)
       if var state = plan.state {
-        try state.require(stepsPerEpoch: sampler.stepsPerEpoch, rankZero?.checkpoint?.path ?? "the checkpoint")
         state.options = options
-        return state
+        try state.require(stepsPerEpoch: sampler.stepsPerEpoch, rankZero?.checkpoint?.path ?? "the checkpoint")
+        return (state, nil)
       }
-      if communicator.rank == 0, let path = options.pretrained { try Weights.check(path, network) }
-      return State(options, network.configuration, split, of: dataset)
+      try options.checkFreezing(network)
+      guard options.patience == 0 || !split.validation.isEmpty else {
+        throw Failure(.usage, "--patience needs patients that validate")
+      }
+      let path = communicator.rank == 0 ? options.pretrained : nil
+      return (
+        State(options, network.configuration, split, of: dataset),
+        try path.map { try StartingWeights.open($0, network) }
+      )
     }
     isResumed = plan.state != nil
     if let line = try communicator.warningLine(dataset) { progress.say(line) }
@@ -92,11 +101,24 @@ package struct RunStart {
     return (dataset, split)
   }
 
+  /// Negatives a positive among those who train, by label; 1 for a label without positives or negatives.
+  var positiveWeights: [Float] {
+    dataset.labels.indices.map { label in
+      let positives = split.training.count { dataset.patients[$0].labels[label] == 1 }
+      let negatives = split.training.count - positives
+      return positives == 0 || negatives == 0 ? 1 : min(100, Float(negatives) / Float(positives))
+    }
+  }
+
   /// Where the run begins or goes on, for people.
   private func place(resumes: Bool) -> String {
     let total = sampler.stepsPerEpoch * options.epochs
     guard isResumed else {
       return resumes ? "begins anew: the run was stopped before its first checkpoint" : "begins; \(total) steps"
+    }
+    if state.hasStalled(stepsPerEpoch: sampler.stepsPerEpoch) {
+      return "\(state.epoch) epochs are done, \(options.patience) without a better \(options.monitor.key); "
+        + "another --patience asks for more"
     }
     let isDone = state.epoch >= options.epochs && !state.isEvaluationDue
     return isDone
@@ -134,7 +156,9 @@ package struct RunStart {
     let (options, changes) = try before.resumed(given)
     var state = checkpoint?.state
     // An epoch's checkpoint is written before its evaluation, which may be done all the same.
-    if let step = state?.step, let kappa = run.evaluatedKappa(at: step) { state?.finishEvaluation(kappa: kappa) }
+    if let step = state?.step, let score = run.evaluated(options.monitor.key, at: step) {
+      state?.finishEvaluation(score: score)
+    }
     return (Plan(options: options, state: state, changes: changes), run, checkpoint)
   }
 

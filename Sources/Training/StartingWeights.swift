@@ -1,3 +1,5 @@
+import Foundation
+
 /// What a run's weights are before its first step: drawn, from a file of pretrained ones, or its checkpoint's.
 struct StartingWeights {
   private let start: RunStart
@@ -13,9 +15,9 @@ struct StartingWeights {
     try communicator.together {
       if let checkpoint = start.checkpoint {
         _ = try replica.variables.load(checkpoint.requiredFile("model.safetensors"))
-      } else if communicator.rank == 0, !start.isResumed, let path = start.options.pretrained {
-        let report = try replica.variables.load(Safetensors(path: path), into: "trunk.")
-        progress.say("start from \(path)")
+      } else if let pretrained = start.pretrained {
+        let report = try pretrained.load(into: replica.variables)
+        progress.say("start from \(pretrained.file.path): \(pretrained.summary)")
         if !report.missing.isEmpty {
           progress.say("  not in it, so left at their start: \(Self.grouped(report.missing))")
         }
@@ -28,6 +30,16 @@ struct StartingWeights {
     } else {
       optimizer.startAverage()
     }
+  }
+
+  /// The weights at `path`: a file, or those that answer for a run or a checkpoint.
+  static func open(_ path: String, _ network: DMSNet) throws -> PretrainedWeights {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return try PretrainedWeights(Safetensors(path: path), for: network)
+    }
+    let checkpoint = try Checkpoint(path)
+    return try PretrainedWeights(checkpoint.requiredFile(checkpoint.weights[0]), for: network)
   }
 
   /// Tensor names in short: modules with their number of tensors.

@@ -22,8 +22,9 @@ package final class Trainer {
     let meeting = options.syncNorm ? StepMeeting(communicator) : nil
     (replica, gradientStep) = try communicator.together {
       let replica = try Replica(
-        options.network(labels: start.dataset.labels.count), height: options.size.height, width: options.size.width,
-        threads: options.threads, seed: options.seed, recomputes: options.recompute, table: meeting?.table)
+        options.network(labels: start.dataset.labels.count, positive: start.positiveWeights),
+        height: options.size.height, width: options.size.width, threads: options.threads, seed: options.seed,
+        recomputes: options.recompute, table: meeting?.table)
       let plan = StepPlan(sampler, step: 0, ranks: communicator.size)
       return (replica, try GradientStep(options, replica, communicator, meeting, largest: plan))
     }
@@ -39,9 +40,11 @@ package final class Trainer {
   /// Trains to the end, or until somebody asks to stop. `run` is rank 0's folder.
   package func train(in run: RunDirectory?) throws {
     let loader = makeLoader()
+    if run != nil, state.step == 0 { try BatchDump(options)?.write(start: replica.variables) }
     progress.begin(at: state.step, of: sampler.stepsPerEpoch * options.epochs)
     var isStopRequested = try communicator.maximum(Signals.isStopRequested ? 1 : 0) > 0
-    while state.isEvaluationDue || state.epoch < options.epochs {
+    func hasStalled() -> Bool { state.hasStalled(stepsPerEpoch: sampler.stepsPerEpoch) }
+    while state.isEvaluationDue || (state.epoch < options.epochs && !hasStalled()) {
       if isStopRequested { try stop(run) }
       if state.isEvaluationDue {
         try validation.evaluate(&state, run) { try checkpoints.finish() }
@@ -55,12 +58,16 @@ package final class Trainer {
       if state.position == 0 || (every > 0 && state.step % every == 0) { try checkpoints.write(state, run) }
     }
     try checkpoints.finish()
+    if hasStalled(), state.epoch < options.epochs {
+      progress.say("ends after epoch \(state.epoch): no better \(options.monitor.key) for \(options.patience) epochs")
+    }
   }
 
   /// One step; whether any rank was asked to stop.
   private func step(_ loader: Loader, _ run: RunDirectory?) throws -> Bool {
     let plan = StepPlan(sampler, step: state.position, ranks: communicator.size)
     let rate = rate(state.step)
+    gradientStep.optimizer.epoch = state.epoch
     let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader) { try checkpoints.check() }
     state.step += 1
     state.position += 1

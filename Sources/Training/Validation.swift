@@ -2,16 +2,21 @@ import Foundation
 
 /// What an epoch ends with: the validation patients' measures, the best of which is kept.
 struct Validation {
+  /// What counts for a measure that is not defined: less than any that is.
+  static let undefined = -1.0
+
   private let patients: [Int]
   private let dataset: Dataset
   private let options: Options
   private let predictor: Predictor
   private let optimizer: Optimizer
   private let progress: Progress
+  private let stepsPerEpoch: Int
 
   init(_ start: RunStart, _ predictor: Predictor, _ optimizer: Optimizer, _ progress: Progress) {
     (patients, dataset, options) = (start.split.validation, start.dataset, start.options)
     (self.predictor, self.optimizer, self.progress) = (predictor, optimizer, progress)
+    stepsPerEpoch = start.sampler.stepsPerEpoch
   }
 
   /// Evaluates the epoch that `state` has just ended. The best evaluation's files and link are written first and the line in
@@ -19,7 +24,7 @@ struct Validation {
   /// epoch's checkpoint is there, which the best evaluation's link needs.
   func evaluate(_ state: inout State, _ run: RunDirectory?, finishCheckpoint: () throws -> Void) throws {
     guard !patients.isEmpty else {
-      state.finishEvaluation(kappa: nil)
+      state.finishEvaluation(score: nil)
       return
     }
     predictor.variablesChanged()
@@ -36,16 +41,19 @@ struct Validation {
         Report(patients.map { dataset.patients[$0] }, labels: dataset.labels, probabilities: $0, seed: options.seed)
       }
     }
-    // Where kappa is not defined, any evaluation that defines it is better.
-    let isBest = state.finishEvaluation(kappa: reports[0].kappa ?? -1)
+    let isBest = state.finishEvaluation(score: reports[0].value(options.monitor.key) ?? Self.undefined)
     guard let run else { return }
     try write(run, reports, state, isBest: isBest)
     progress.epoch(
-      state.epoch, of: options.epochs, reports[0], isBest: isBest, isLast: state.epoch == options.epochs)
+      state.epoch, of: options.epochs, reports[0], monitor: options.monitor.key, isBest: isBest,
+      isLast: state.epoch == options.epochs || state.hasStalled(stepsPerEpoch: stepsPerEpoch))
   }
 
   private func write(_ run: RunDirectory, _ reports: [Report], _ state: State, isBest: Bool) throws {
-    let object = reports[0].metrics(raw: reports.count > 1 ? reports[1] : nil, step: state.step)
+    let thresholds = reports[0].thresholds
+    try run.checkpoints.write(thresholds: thresholds, step: state.step)
+    let object = reports[0].metrics(
+      raw: reports.count > 1 ? reports[1] : nil, step: state.step, thresholds: thresholds)
     if isBest {
       try run.write("metrics.json", json(object, indented: true))
       try run.write("predictions.csv", Data(reports[0].csv.utf8))
@@ -54,6 +62,7 @@ struct Validation {
     }
     let told = [
       "step", "kappa", "f1", "auc", "final", "accuracy", "recall", "exact_match", "auc_macro", "f1_positive", "weights",
+      options.monitor.key,
     ]
     var line = object.filter { told.contains($0.key) }
     (line["epoch"], line["evaluation"]) = (state.epoch, true)

@@ -3,6 +3,7 @@ import Foundation
 import Training
 
 extension BadImageRule: ExpressibleByArgument {}
+extension TestTimeAugmentation: ExpressibleByArgument {}
 
 extension CacheLocation.Choice: ExpressibleByArgument {
   /// A folder, or "none".
@@ -16,7 +17,8 @@ struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Probabilities of one pair, a list of pairs or a data set.")
 
   @Argument(help: "The left and the right photograph.") var photographs: [String] = []
-  @Option(help: "A run's folder (its best checkpoint) or a checkpoint's.") var checkpoint: String
+  @Option(help: "A run's folder (its best checkpoint) or a checkpoint's; of several, the mean answers.")
+  var checkpoint: [String]
   @Option(help: "CSV of ID,left,right instead of a pair.") var list: String?
   @Option(help: "Folder of a data set, labelled or not, instead of a pair.") var data: String?
   @Option(help: "With --data: the table, where the folder does not tell.") var annotations: String?
@@ -29,53 +31,52 @@ struct Predict: ParsableCommand {
     BadImageRule.stop
   @Option(help: "With --data or --list: write the challenge's submission format (ID,N,D,...) here.") var submission:
     String?
+  @Option(help: "What is averaged over: none, flip (the mirrored pair too), flips (both also upside down).")
+  var tta = TestTimeAugmentation.none
+  @Option(help: "Also decide, above 0.5 or above tuned thresholds of the runs.") var thresholds: ThresholdChoice?
   @Option(help: "Threads.") var threads = 1
   @Option(help: "Threads that decode photographs.") var workers = 1
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     let communicator = try Job.communicator()
-    let (model, found) = try communicator.together {
+    let (ensemble, found, decided) = try communicator.together {
       if communicator.rank == 0 { try submission.map(AtomicFile.check) }
-      return (try TrainedModel(checkpoint, threads: threads), try pairs())
+      let (ensemble, found) = (try Ensemble(checkpoint, threads: threads), try pairs())
+      return (ensemble, found, try limits(ensemble, found.labels))
     }
-    try communicator.requireSame(model.facts.merging(found.facts) { $1 }, .data)
+    try communicator.requireSame(ensemble.facts.merging(found.facts) { $1 }, .data)
     let progress = Progress(isSpeaking: communicator.rank == 0)
-    let preparation = model.state.options.preparation
-    let path = DataPath(preparation, cache: cache ?? .besideData, workers: workers, communicator, progress)
-    let dataset = try path.ready(found, Array(found.patients.indices), onBad: onBadImage)
+    let datasets = try ensemble.ready(found, Array(found.patients.indices), onBad: onBadImage) {
+      DataPath($0, cache: cache ?? .besideData, workers: workers, communicator, progress)
+    }
+    let (dataset, labels) = (datasets[0], found.labels)
     if data != nil || dataset.patients.count < found.patients.count { progress.say(dataset.summary) }
-    let (labels, weights) = (dataset.labels, model.weights[0])
-    try communicator.together { try model.load(weights) }
-    let values = try Predictor(model.replica, preparation, communicator, workers: workers)
-      .probabilities(dataset, Array(dataset.patients.indices), with: "\(model.path)/\(weights)")
+    let all = Array(dataset.patients.indices)
+    let values = try ensemble.answer(datasets, all, tta.changes, communicator, workers: workers)
     if let line = try communicator.warningLine(dataset) { progress.say(line) }
     _ = try communicator.onFirst {
-      let rows = dataset.patients.enumerated().map { index, patient in
-        (
-          id: patient.id,
-          values: values[index * labels.count..<(index + 1) * labels.count].map { String(format: "%.9g", Double($0)) }
-        )
-      }
+      let answers = Answers(dataset.patients, labels: labels, values, thresholds: decided)
       if let submission {
-        let text = ([["ID"] + labels] + rows.map { [$0.id] + $0.values }).map(CSV.line).joined()
-        try AtomicFile.write(Data(text.utf8), to: submission)
+        try AtomicFile.write(Data(answers.submission.utf8), to: submission)
       } else if json {
-        let objects = rows.map { row in
-          [
-            "id": row.id,
-            "probabilities": Dictionary(uniqueKeysWithValues: zip(labels, row.values.map { Double($0) ?? 0 })),
-          ] as [String: Any]
-        }
-        try StandardOutput.print(
-          String(decoding: try Training.json(photographs.isEmpty ? objects : objects[0], indented: true), as: UTF8.self)
-        )
+        let object: Any = photographs.isEmpty ? answers.objects : answers.objects[0]
+        try StandardOutput.print(String(decoding: try Training.json(object, indented: true), as: UTF8.self))
       } else {
-        let blocks = rows.map { row in
-          (rows.count > 1 ? [row.id.escaped()] : []) + zip(labels, row.values).map { "\($0)  \($1)" }
-        }
-        try StandardOutput.print(blocks.joined().joined(separator: "\n"))
+        try StandardOutput.print(answers.text)
       }
+    }
+  }
+
+  /// The thresholds above which labels are decided; nil where nothing is.
+  private func limits(_ ensemble: Ensemble, _ labels: [String]) throws -> [Double]? {
+    guard thresholds == nil || submission == nil else {
+      throw Failure(.usage, "--submission holds probabilities and takes no --thresholds")
+    }
+    switch thresholds {
+    case nil: return nil
+    case .half: return labels.map { _ in 0.5 }
+    case .tuned: return try ensemble.thresholds(labels)
     }
   }
 

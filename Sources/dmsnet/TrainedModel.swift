@@ -6,13 +6,18 @@ struct TrainedModel {
   let replica: Replica
   private let checkpoint: Checkpoint
 
-  /// Opens the checkpoint at `path`, a run's folder or a checkpoint's.
-  init(_ path: String, threads: Int) throws {
+  /// Opens the checkpoint at `path`, a run's folder or a checkpoint's. Where `other` has a network of the same shape for pictures of the
+  /// same size, both use one replica in turn.
+  init(_ path: String, threads: Int, sharing other: TrainedModel? = nil) throws {
     try require(threads, in: Limits.threads, "--threads")
     checkpoint = try Checkpoint(path)
-    let (options, network) = (checkpoint.state.options, try DMSNet(checkpoint.state.configuration))
-    replica = try Replica(
-      network, height: options.size.height, width: options.size.width, threads: threads, seed: nil, trains: false)
+    let (size, network) = (checkpoint.state.options.size, try DMSNet(checkpoint.state.configuration))
+    if let other, other.state.options.size == size, other.state.configuration == network.configuration {
+      replica = other.replica
+    } else {
+      replica = try Replica(
+        network, height: size.height, width: size.width, threads: threads, seed: nil, trains: false)
+    }
     try weights.forEach(load)
   }
 
@@ -22,7 +27,10 @@ struct TrainedModel {
   var state: State { checkpoint.state }
 
   /// The files of weights, those that answer first: the average where the run kept one, then the last.
-  var weights: [String] { ["ema.safetensors", "model.safetensors"].filter { state.files[$0] != nil } }
+  var weights: [String] { checkpoint.weights }
+
+  /// The thresholds that the run has tuned, one for each of `labels`.
+  func thresholds(_ labels: [String]) throws -> [Double] { try checkpoint.thresholds(labels) }
 
   /// Puts a file's weights in place.
   func load(_ name: String) throws {
@@ -33,5 +41,5 @@ struct TrainedModel {
   }
 
   /// What ranks compare.
-  var facts: [String: String] { state.files.reduce(into: [:]) { $0["checkpoint's \($1.key)"] = $1.value } }
+  var facts: [String: String] { state.files.reduce(into: [:]) { $0["\(path): \($1.key)"] = $1.value } }
 }

@@ -31,13 +31,15 @@ final class Bench {
     var code: Int32 { done.code }
     /// The last weights, byte by byte.
     var weights: Data? { place.bytes("\(name)/checkpoints/last/model.safetensors") }
-    /// Lines of `metrics.jsonl` that tell a step.
-    var steps: [[String: Any]] {
+    private var lines: [[String: Any]] {
       place.text("\(name)/metrics.jsonl").split(separator: "\n").compactMap {
         try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
       }
-      .filter { $0["evaluation"] == nil }
     }
+    /// Lines of `metrics.jsonl` that tell a step.
+    var steps: [[String: Any]] { lines.filter { $0["evaluation"] == nil } }
+    /// Those that tell an evaluation.
+    var evaluations: [[String: Any]] { lines.filter { $0["evaluation"] != nil } }
     /// A figure of every step.
     func values(_ key: String) -> [Double] { steps.compactMap { $0[key] as? Double } }
 

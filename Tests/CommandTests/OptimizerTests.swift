@@ -131,6 +131,35 @@ struct OptimizerTests {
     #expect(misses.count == 0, "\(misses)")
   }
 
+  /// Heads move at the rate, each stage of the trunk by a factor less than the one above it, the stem by one less than all stages.
+  @Test func theRateFallsFromStageToStage() throws {
+    let bench = try Bench()
+    let decay = 0.5
+    let run = try bench.trained(
+      Self.every + [
+        "--optimizer", "sgd", "--momentum", "0", "--weight-decay", "0", "--learning-rate", "0.5", "--clip", "0",
+        "--schedule", "constant", "--layer-decay", "\(decay)",
+      ])
+    let all = try snapshots(run)
+    let parts = ["trunk.layer4.", "trunk.layer3.", "trunk.layer2.", "trunk.layer1."]
+    var misses = Misses()
+    for step in 1..<all.count {
+      for name in all[step].names {
+        let stage = parts.firstIndex { name.hasPrefix($0) }.map { $0 + 1 } ?? (name.hasPrefix("trunk.") ? 5 : 0)
+        let rate = 0.5 * pow(decay, Double(stage))
+        let (old, new, moved) = (
+          all[step - 1].weights[name]!, all[step].weights[name]!, all[step].moments["momentum/\(name)"]!
+        )
+        for i in old.indices {
+          misses.compare(
+            new[i], old[i] - rate * moved[i], bar: Self.rounding * (abs(old[i]) + abs(rate * moved[i])),
+            "step \(step + 1), \(name)[\(i)]")
+        }
+      }
+    }
+    #expect(misses.count == 0, "\(misses)")
+  }
+
   /// Longer gradients are brought to the norm that `--clip` says, shorter ones stay as they are; what is told is the norm before.
   @Test func clippingScalesTheWholeGradient() throws {
     let bench = try Bench()

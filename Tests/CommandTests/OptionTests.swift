@@ -9,7 +9,7 @@ struct OptionTests {
     ["0.75", "1.25"], ["true"], ["34"], ["7"], ["0.25"], ["basic"], ["sgd"], ["constant"], ["skip"], ["bfloat16"],
     ["ccam", "osim"], ["96x128"],
     ["1", "2", "3", "4"], ["1", "1.5", "2", "2.5", "3", "3.5", "4", "4.5"], ["/a folder/näme: #1, 'quoted'"],
-    ["none"], ["mean"],
+    ["none"], ["mean"], ["auc"], ["focal"], ["balanced"],
   ]
 
   /// A value of the option that is not its default.

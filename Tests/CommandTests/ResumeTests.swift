@@ -121,7 +121,8 @@ struct ResumeTests {
     let place = try Place()
     let data = try place.data()
     func options(_ every: Int) -> [String] {
-      ["--data", data, "--epochs", "3", "--ema", "0.9", "--checkpoint-every", "\(every)"] + tiny
+      ["--data", data, "--epochs", "3", "--ema", "0.9", "--ema-warmup", "3", "--checkpoint-every", "\(every)"] + tiny
+        + ["--freeze", "trunk.conv1", "--unfreeze-epoch", "2", "--monitor", "recall"]
     }
     #expect(try train(place, "whole", options(0), ranks: ranks).code == 0)
     let expected = sums(place, "whole")

@@ -25,6 +25,8 @@ struct SameWeightsTests {
   @Test(arguments: [
     ["--micro-batch", "2"], ["--micro-batch", "3", "--optimizer", "sgd", "--clip", "0"],
     ["--micro-batch", "5", "--clip", "0.1"], ["--micro-batch", "1", "--clip", "0", "--on-nonfinite", "skip"],
+    ["--micro-batch", "2", "--layer-decay", "0.7", "--freeze", "trunk.layer1", "osim", "--unfreeze-epoch", "2"],
+    ["--micro-batch", "3", "--layer-decay", "0.7", "--freeze", "trunk.*.bn*", "--clip", "0", "--optimizer", "sgd"],
   ])
   func ranksAndThreadsDoNotMatter(_ options: [String]) throws {
     let place = try Place()
@@ -56,7 +58,9 @@ struct SameWeightsTests {
   func aRunHopsFromRanksToRanks(_ seed: UInt64) throws {
     let place = try Place()
     let hop = Int(seed)
-    let data = ["--data", try place.data(), "--epochs", "4", "--checkpoint-every", "\(1 + hop % 3)"]
+    let data =
+      ["--data", try place.data(), "--epochs", "4", "--checkpoint-every", "\(1 + hop % 3)"]
+      + ["--freeze", "trunk.layer2", "--unfreeze-epoch", "3", "--layer-decay", "0.8", "--monitor", "auc"]
     try train(place, "whole", data, ranks: 1)
     var ranks = 1 + hop % 4
     for (number, signal) in [(2 + hop % 2, SIGKILL), (6 + hop % 3, SIGUSR1)] {

@@ -146,6 +146,14 @@ struct TrainOptionTests {
     "without": { bench in
       let names = try bench.tensors(["--without", "osim", "ccam"])
       #expect(!names.contains { $0.contains("ccam") } && names.contains { $0.contains("ciam") })
+      // A loss that is left out is told and not trained on.
+      let run = try bench.trained(["--without", "eyes-loss", "--checkpoint-every", "1"])
+      let eyes = try run.checkpoints.map { try run.file("model", checkpoint: $0).tensor("ciam.eye") }
+      #expect(Set(eyes.map(\.values)).count == 1 && run.values("loss_eyes").allSatisfy { $0 > 0 })
+      let parts = zip(run.values("loss"), zip(run.values("loss_patient"), run.values("loss_contrast")))
+      #expect(parts.allSatisfy { abs($0 - $1.0 - 0.1 * $1.1) < 1e-6 })
+      let neither = try bench.trained(["--without", "eyes-loss", "contrast-loss"])
+      #expect(neither.values("loss") == neither.values("loss_patient"))
     },
     "size": { bench in
       let run = try bench.changes(["--size", "64x96"])
@@ -163,7 +171,14 @@ struct TrainOptionTests {
       let still = ["--pretrained", weights, "--learning-rate", "1e-30"]
       let run = try bench.trained(still)
       #expect(try run.file("model").tensor("trunk.conv1.weight") == trunk.tensor("trunk.conv1.weight"))
-      #expect(run.done.errors.contains("start from \(weights)"))
+      #expect(run.done.errors.contains("start from \(weights): "))
+      // A run gives all of its network.
+      let whole = try bench.trained(["--pretrained", "\(bench.place.path)/run-1", "--learning-rate", "1e-30"])
+      #expect(try whole.file("model").tensor("classifier") == trunk.tensor("classifier"))
+      let pickle = bench.place.path + "/trunk.pth"
+      try Data([0x50, 0x4B, 3, 4, 0, 0, 0, 0, 0, 0]).write(to: URL(fileURLWithPath: pickle))
+      let refused = try bench.train(["--pretrained", pickle])
+      #expect(refused.code == 65 && refused.done.errors.contains("hint: convert it: python3 -c"))
     },
   ]
 
@@ -206,6 +221,16 @@ struct TrainOptionTests {
     "drop-last": { bench in
       let steps = try bench.steps(["--drop-last"])
       #expect(steps == 2)
+    },
+    "dump-batches": { bench in
+      let run = try bench.keeps(["--dump-batches", "2"], beside: ["--micro-batch", "3"])
+      let names = try FileManager.default.contentsOfDirectory(atPath: run.path + "/batches").sorted()
+      #expect(
+        names == ["start"].map { $0 + ".safetensors" }
+          + [(1, 0), (1, 1), (2, 0), (2, 1)].map { "step-\($0.0)-part-\($0.1).safetensors" })
+      let part = try Safetensors(path: run.path + "/batches/step-1-part-1.safetensors")
+      #expect(try part.tensor("images").shape == [2, 64, 64, 3])
+      #expect(try part.tensor("labels").shape == [1, 8] && part.tensor("eye_labels").shape == [2, 1, 8])
     },
     "on-nonfinite": { bench in
       let wild = ["--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0"]
@@ -259,6 +284,74 @@ struct TrainOptionTests {
     "positive": { bench in
       let (plain, heavy) = (try bench.trained([]), try bench.trained(["--positive"] + Array(repeating: "9", count: 8)))
       #expect(plain.values("loss_patient")[0] < heavy.values("loss_patient")[0])
+      // Negatives a positive, in the order of the table's columns.
+      let rows = bench.place.text("data/annotations.csv").split(separator: "\n").dropFirst()
+      let weights = (0..<8).map { label in
+        let positives = rows.count { $0.split(separator: ",").suffix(8).map(String.init)[label] == "1" }
+        return positives == 0 || positives == 10 ? 1 : Float(10 - positives) / Float(positives)
+      }
+      #expect(Set(weights).count > 1)
+      let (automatic, given) = (
+        try bench.trained(["--positive", "auto"]), try bench.trained(["--positive"] + weights.map { "\($0)" })
+      )
+      #expect(automatic.weights == given.weights && automatic.weights != plain.weights)
+      #expect(bench.place.text("\(automatic.name)/config.yaml").contains("positive:\n- auto\n"))
+    },
+    "loss": { bench in
+      let runs = try ["bce", "focal", "asymmetric"].map { try bench.trained(["--loss", $0]) }
+      #expect(Set(runs.map { $0.values("loss_patient")[0] }).count == 3)
+      // With exponents and shift of 0 all are the cross entropy, but for rounding.
+      let same = try bench.trained(["--loss", "asymmetric", "--gamma", "0", "--probability-shift", "0"])
+      for (a, b) in zip(same.values("loss_patient"), runs[0].values("loss_patient")) { #expect(abs(a - b) < 1e-4) }
+    },
+    "gamma": { bench in
+      try bench.changes(["--gamma", "1"], beside: ["--loss", "focal"])
+      try bench.keeps(["--gamma", "2"], beside: ["--loss", "focal"])
+      try bench.changes(["--gamma", "1", "4"], beside: ["--loss", "asymmetric"])
+      try bench.keeps(["--gamma", "1"])
+      #expect(try bench.train(["--gamma", "1", "2", "3"]).code == 64)
+    },
+    "probability-shift": { bench in
+      try bench.changes(["--probability-shift", "0.2"], beside: ["--loss", "asymmetric"])
+      try bench.keeps(["--probability-shift", "0.2"], beside: ["--loss", "focal"])
+    },
+    "sampling": { bench in
+      let run = try bench.changes(["--sampling", "balanced"])
+      #expect(run.steps.count == 3)
+      try bench.keeps(["--sampling", "shuffle"])
+    },
+    "layer-decay": { bench in
+      try bench.changes(["--layer-decay", "0.5"])
+      try bench.keeps(["--layer-decay", "1"])
+      #expect(try bench.train(["--layer-decay", "0"]).code == 64)
+    },
+    "freeze": { bench in
+      let run = try bench.trained(["--freeze", "trunk.layer1", "trunk.*.bn?.weight", "--checkpoint-every", "1"])
+      for (name, isFrozen) in [
+        ("trunk.layer1.0.conv1.weight", true), ("trunk.layer2.0.bn2.weight", true), ("trunk.bn1.weight", false),
+        ("trunk.layer2.0.conv1.weight", false), ("trunk.layer1.0.bn1.running_mean", false),
+      ] {
+        let tensors = try run.checkpoints.map { try run.file("model", checkpoint: $0).tensor(name) }
+        #expect((tensors.first == tensors.last) == isFrozen, "\(name)")
+      }
+      for patterns in [["trunk.layer5"], ["trunk", "nothing"], ["*"]] {
+        let refused = try bench.train(["--freeze"] + patterns)
+        #expect(refused.code == 64 && refused.done.errorLines.count == 1, "\(refused.done.errors)")
+      }
+    },
+    "unfreeze-epoch": { bench in
+      let run = try bench.trained([
+        "--freeze", "*", "--unfreeze-epoch", "3", "--epochs", "3", "--checkpoint-every", "1", "--keep", "99",
+      ])
+      let tensors = try run.checkpoints.map { try run.file("model", checkpoint: $0).tensor("trunk.conv1.weight") }
+      #expect(Set(tensors[..<6].map(\.values)).count == 1 && Set(tensors.map(\.values)).count == 4)
+      try bench.keeps(["--unfreeze-epoch", "2"])
+    },
+    "ema-warmup": { bench in
+      let averages = try ["0", "9", "1000"].map {
+        try bench.trained(["--ema", "0.9", "--ema-warmup", $0]).file("ema").tensor("trunk.conv1.weight")
+      }
+      #expect(Set(averages.map(\.values)).count == 3)
     },
     "ema": { bench in
       let run = try bench.keeps(["--ema", "0.9"])
@@ -270,6 +363,31 @@ struct TrainOptionTests {
     "output": { bench in
       let run = try bench.train(["--output", bench.place.path + "/elsewhere"])
       #expect(run.code == 0 && bench.place.exists("elsewhere/metrics.jsonl") && !bench.place.exists(run.name))
+    },
+    "monitor": { bench in
+      for key in ["auc", "exact_match"] {
+        let run = try bench.trained(["--monitor", key, "--validation", "0.3", "--epochs", "4"])
+        let values = run.evaluations.map { $0[key] as? Double ?? -1 }
+        let best = try #require(values.indices.first { values[$0] == values.max() })
+        let found = try JSONSerialization.jsonObject(with: #require(bench.place.bytes("\(run.name)/metrics.json")))
+        #expect((found as? [String: Any])?["step"] as? Int == run.evaluations[best]["step"] as? Int, "\(values)")
+      }
+      #expect(try bench.train(["--monitor", "beauty"]).code == 64)
+    },
+    "patience": { bench in
+      let options = ["--patience", "1", "--validation", "0.3", "--epochs", "30", "--learning-rate", "0.001"]
+      let run = try bench.trained(options)
+      let kappas = run.evaluations.map { $0["kappa"] as? Double ?? -1 }
+      // The first evaluation that is not better than all before it is the last.
+      let end = kappas.indices.dropFirst().first { kappas[$0] <= kappas[..<$0].max() ?? -1 }
+      #expect(end == kappas.count - 1 && kappas.count < 30, "\(kappas)")
+      #expect(run.done.errors.contains("no better kappa for 1 epochs"))
+      let again = try Command.run(["train", "--output", run.path, "--resume"])
+      #expect(
+        again.code == 0 && run.evaluations.count == kappas.count && again.errors.contains("without a better kappa"))
+      let more = try Command.run(["train", "--output", run.path, "--resume", "--patience", "0", "--epochs", "31"])
+      #expect(more.code == 0 && run.evaluations.count == 31, "\(more.errors)")
+      #expect(try bench.train(["--patience", "1"]).code == 64)
     },
     "checkpoint-every": { bench in
       let run = try bench.keeps(["--checkpoint-every", "1"])

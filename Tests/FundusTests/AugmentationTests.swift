@@ -194,13 +194,13 @@ struct AugmentationTests {
     #expect(
       examples.reversed().map(Augmentation(seed: 4, everything, partners: [1, 2, 3]).change) == changes.reversed())
     #expect(examples.map(Augmentation(seed: 5, everything, partners: [1, 2, 3]).change) != changes)
-    #expect(Set(changes.map(\.isMirrored)).count == 2)
-    let flips = examples.map { Augmentation(seed: 4).change($0).isMirrored }
-    #expect(flips == changes.map(\.isMirrored))
+    #expect(Set(changes.map(\.exchangesEyes)).count == 2)
+    let flips = examples.map { Augmentation(seed: 4).change($0).exchangesEyes }
+    #expect(flips == changes.map(\.exchangesEyes))
     var less = everything
     less.mixup = 0
     less.rotation = 0
-    #expect(examples.map { Augmentation(seed: 4, less).change($0).isMirrored } == flips)
+    #expect(examples.map { Augmentation(seed: 4, less).change($0).exchangesEyes } == flips)
   }
 
   /// Batches with everything on are the same for any number of workers and for any way to cut them, from photographs and from the

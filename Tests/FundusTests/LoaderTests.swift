@@ -27,6 +27,33 @@ struct SamplerTests {
   }
 }
 
+struct BalancedSamplerTests {
+  /// Every label comes as often as others, however rare it is, and epochs follow from the seed; nobody comes who does not train.
+  @Test func labelsComeEquallyOften() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 60)
+    let patients = Array(0..<50)
+    func sampler(_ kind: Sampler.Kind, seed: UInt64) -> Sampler {
+      Sampler(kind, dataset, patients: patients, batch: 7, microBatch: 2, seed: seed)
+    }
+    let balanced = sampler(.balanced, seed: 3)
+    let epochs = (0..<40).map { balanced.order(epoch: $0) }
+    #expect(epochs.allSatisfy { $0.count == 50 && $0.allSatisfy(patients.contains) } && Set(epochs).count == 40)
+    #expect(sampler(.balanced, seed: 3).order(epoch: 5) == epochs[5])
+    #expect(sampler(.balanced, seed: 4).order(epoch: 5) != epochs[5])
+    #expect(balanced.stepsPerEpoch == sampler(.shuffle, seed: 3).stepsPerEpoch)
+    #expect(sampler(.shuffle, seed: 3).order(epoch: 1).sorted() == patients)
+    // A label is drawn first: each patient's expected share is the mean over labels of its share in those it has.
+    let known = dataset.labels.indices.map { label in patients.filter { dataset.patients[$0].labels[label] == 1 } }
+      .filter { !$0.isEmpty }
+    for patient in patients {
+      let share = known.reduce(0) { $0 + ($1.contains(patient) ? 1 / Double($1.count) : 0) } / Double(known.count)
+      let found = Double(epochs.joined().count { $0 == patient }) / 2000
+      #expect(abs(found - share) < 5 * (share / 2000).squareRoot(), "patient \(patient): \(found), expected \(share)")
+    }
+  }
+}
+
 struct LoaderTests {
   private func load(_ dataset: Dataset, workers: Int, flip: Float) throws -> [[Float]] {
     var settings = Augmentation.Settings()
@@ -75,6 +102,36 @@ struct LoaderTests {
     #expect(Array(flipped[labels..<labels + 16]) == Array(plain[labels..<labels + 16]))
     let eyes = labels + 16
     #expect(Array(flipped[eyes..<eyes + 16]) == Array(plain[eyes + 16..<eyes + 32]))
+  }
+
+  /// What evaluation shows: mirrored is what a flip does; upside down keeps the eyes; swapped keeps the pictures.
+  @Test func aPairCanBeSeenInOtherWays() throws {
+    let folder = try Folder()
+    let dataset = try synthesized(folder, patients: 8)
+    let picture = 64 * 64 * 3
+    func seen(_ change: PairChange) throws -> [[Float]] {
+      let loader = Loader(dataset, Preparation(height: 64, width: 64), change: { _ in change }, workers: 2) { index in
+        index < 1 ? [Example(patient: 5, epoch: 0, position: 0)] : nil
+      }
+      return try #require(try loader.next()).withImages { images in
+        [0, 1].map { Array(images[$0 * picture..<($0 + 1) * picture]) }
+      }
+    }
+    func moved(_ image: [Float], _ place: (Int, Int) -> (Int, Int)) -> [Float] {
+      (0..<picture).map { i in
+        let (y, x) = place(i / 3 / 64, i / 3 % 64)
+        return image[(y * 64 + x) * 3 + i % 3]
+      }
+    }
+    func isClose(_ a: [[Float]], _ b: [[Float]]) -> Bool {
+      zip(a.joined(), b.joined()).allSatisfy { abs($0 - $1) < 1e-4 }
+    }
+    let plain = try seen(.none)
+    let turned = plain.map { moved($0) { (63 - $0, $1) } }
+    #expect(try seen(.swapped) == [plain[1], plain[0]])
+    #expect(try seen(.mirrored) == [plain[1], plain[0]].map { moved($0) { ($0, 63 - $1) } })
+    #expect(try isClose(seen(.upsideDown), turned) && !isClose(plain, turned))
+    #expect(try isClose(seen(.turned), [turned[1], turned[0]].map { moved($0) { ($0, 63 - $1) } }))
   }
 
   /// However many batches there are, their images lie in a few places; that of a batch that somebody still holds is not among them.

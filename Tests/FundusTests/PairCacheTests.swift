@@ -133,6 +133,26 @@ struct PairCacheTests: Sendable {
     #expect(failure?.message.contains("pairs.bin: the right picture of patient 5 is damaged") == true)
   }
 
+  /// A cache that is cut short while somebody reads it is an error, wherever it ends.
+  @Test func aCacheMayBeCutShortWhileItIsRead() throws {
+    let cache = try make()
+    let path = cache.folder + "/pairs.bin"
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    var random = SeededRandom(11)
+    for count in [0, whole.count / 9 * 8]
+      + (0..<10).map({ _ in Int.random(in: 1..<whole.count / 9 * 8, using: &random) })
+    {
+      #expect(truncate(path, off_t(count)) == 0)
+      let failure = #expect(throws: Failure.self, "\(count)") { try batches(dataset.cached(in: cache)) }
+      #expect(failure?.kind == .data && failure?.message.contains("pairs.bin: ends after") == true, "\(count)")
+      #expect(failure?.message.hasPrefix("patient ") == true && failure?.hint?.contains("remove") == true)
+      let file = try #require(FileHandle(forWritingAtPath: path))
+      try file.write(contentsOf: whole)
+      try file.close()
+    }
+    #expect(try batches(dataset.cached(in: cache)) == batches(dataset))
+  }
+
   @Test func whatCannotBeUsedIsLeftOut() throws {
     try Data("no picture".utf8).write(to: URL(fileURLWithPath: dataset.patients[2].left))
     let cache = try make()

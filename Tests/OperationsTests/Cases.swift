@@ -4,7 +4,8 @@ import Lowering
 extension OperationCase {
   /// Every operation, in several shapes.
   static let all: [OperationCase] =
-    elementwise + reductions + shapes + pools + norms + batchNorms + products + crossEntropies + contrasts + odd
+    elementwise + reductions + shapes + pools + norms + batchNorms + products + crossEntropies + asymmetricLosses
+    + contrasts + odd
     + convolutions
 
   static let elementwise: [OperationCase] = [

@@ -30,6 +30,41 @@ extension OperationCase {
     }
   }
 
+  /// Focal and asymmetric losses, away from the corner where a probability is the shift.
+  static let asymmetricLosses: [OperationCase] = [
+    asymmetric([5, 3], 2, 2, shift: 0, positive: [1, 2, 3]), asymmetric([1, 1], 0, 0, shift: 0, positive: []),
+    asymmetric([2, 7, 5], 0.5, 0.5, shift: 0, positive: []), asymmetric([2, 5, 3], 0, 4, shift: 0.01, positive: []),
+    asymmetric([4, 8], 1, 3, shift: 0.99, positive: []), asymmetric([2, 40, 17], 1, 0, shift: 0.01, positive: []),
+  ]
+
+  private static func asymmetric(
+    _ shape: [Int], _ positiveFocus: Float, _ negativeFocus: Float, shift: Float, positive: [Float]
+  ) -> OperationCase {
+    let labels = shape[shape.count - 1]
+    let count = shape.reduce(1, *)
+    return OperationCase(
+      name: "asymmetric loss, exponents \(positiveFocus) and \(negativeFocus), shift \(shift)",
+      shapes: [shape, shape, [1]], range: -4...4, trained: 1,
+      fixed: [1: (0..<count).map { [0, 1, 0.25][$0 * 7 % 5 % 3] }, 2: [3]],
+      build: {
+        try $1[0].asymmetricLoss(
+          $1[1], pairs: $1[2], positiveFocus: positiveFocus, negativeFocus: negativeFocus, shift: shift, smoothing: 0.1,
+          positive: positive)
+      }
+    ) { x in
+      var sum = 0.0
+      for i in 0..<count {
+        let y = x[1].values[i] * 0.9 + 0.05
+        let p = 1 / (1 + exp(-x[0].values[i]))
+        let q = max(p - Double(shift), 0)
+        sum -= (positive.isEmpty ? 1 : Double(positive[i % labels])) * y * pow(1 - p, Double(positiveFocus)) * log(p)
+        sum -= (1 - y) * pow(q, Double(negativeFocus)) * log(1 - q)
+      }
+      let pairs = shape.count == 3 ? shape[1] : shape[0]
+      return Reference([1], [sum / (Double(count / pairs) * x[2].values[0])])
+    }
+  }
+
   /// The contrast loss in all its branches: eyes whose labels agree are pulled together, others are pushed apart until their cosine
   /// is below the margin. Which pairs have the same labels is written out.
   static let contrasts: [OperationCase] = [

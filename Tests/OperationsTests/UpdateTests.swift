@@ -52,7 +52,11 @@ struct UpdateTests {
     reference: (inout Double, Double, inout Double, inout Double, _ decays: Bool, _ step: Int) -> Void
   ) throws -> [[Float]] {
     var model = try Model(threads: threads)
-    let update = try WeightUpdate(model.variables, states: 2, decaysAll: decaysAll)
+    let update = try WeightUpdate(model.variables, states: 2) {
+      var treatment = WeightUpdate.Treatment($0)
+      treatment.decays = treatment.decays || decaysAll
+      return treatment
+    }
     var expected = model.weights.map { $0.map(Double.init) }
     var firsts = expected.map { Array(repeating: 0.0, count: $0.count) }
     var seconds = firsts
@@ -118,10 +122,58 @@ struct UpdateTests {
     }
   }
 
+  /// Weights of a tensor's own rate move by that much; frozen ones keep every bit while their moments go on, and do not count in
+  /// the norm, which still shows that one of their gradients is not finite.
+  @Test func someWeightsMoveSlowerOrNotAtAll() throws {
+    for rule in [
+      WeightUpdate.Rule.sgd(momentum: 0.5), .adamw(beta1: 0.5, beta2: 0.5, epsilon: 0.1, first: 1, second: 1),
+    ] {
+      var (plain, other) = (try Model(threads: 2), try Model(threads: 2))
+      let names = plain.variables.parameters.map { plain.variables.list[$0].name }
+      let (slow, frozen) = (names[0], names[1])
+      let update = try WeightUpdate(plain.variables, states: 2)
+      let treated = try WeightUpdate(other.variables, states: 2) {
+        var treatment = WeightUpdate.Treatment($0)
+        treatment.rate = $0.name == slow ? 0.25 : 1
+        treatment.isFreezable = $0.name == frozen
+        return treatment
+      }
+      for model in [plain, other] { model.variables.values(model.variables.parameters[1])[0] = -0.0 }
+      let before = plain.weights
+      let gradients = (plain.draw(), other.draw())
+      #expect(gradients.0 == gradients.1)
+      update.apply(rule, rate: 0.5, decay: 0.1, team: plain.team)
+      treated.apply(rule, rate: 0.5, decay: 0.1, frozen: true, team: other.team)
+      for tensor in names.indices {
+        let index = plain.variables.parameters[tensor]
+        #expect(
+          Array(update.state(0, of: index, in: plain.variables))
+            == Array(
+              treated.state(0, of: index, in: other.variables)))
+        for (i, start) in before[tensor].enumerated() {
+          let (moved, found) = (plain.weights[tensor][i], other.weights[tensor][i])
+          switch names[tensor] {
+          case slow: #expect(abs((found - start) - 0.25 * (moved - start)) < 1e-6)
+          case frozen: #expect(found.bitPattern == start.bitPattern)
+          default: #expect(found.bitPattern == moved.bitPattern)
+          }
+        }
+      }
+      let moving = gradients.0.enumerated().filter { $0.offset != 1 }.flatMap(\.element)
+      let expected = moving.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      #expect(abs(treated.gradientNorm(frozen: true, team: other.team) { _ in } / expected - 1) < 1e-12)
+      #expect(treated.gradientNorm(team: other.team) { _ in } > expected)
+      other.variables.gradient(other.variables.parameters[1])?[0] = .nan
+      #expect(treated.gradientNorm(frozen: true, team: other.team) { _ in }.isNaN)
+      treated.apply(rule, rate: 0.5, team: other.team)
+      #expect(other.weights[1] != before[1])
+    }
+  }
+
   @Test(arguments: [1, 2, 3])
   func theNormIsOverAllGradients(_ threads: Int) throws {
     var model = try Model(threads: threads)
-    let update = try WeightUpdate(model.variables, states: 0, decaysAll: false)
+    let update = try WeightUpdate(model.variables, states: 0)
     let expected = model.draw().joined().reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
     let before = model.weights
     #expect(abs(update.gradientNorm(team: model.team) { _ in } / expected - 1) < 1e-12)

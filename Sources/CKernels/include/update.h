@@ -2,11 +2,11 @@
 #ifndef DMS_UPDATE_H
 #define DMS_UPDATE_H
 
-/// v = momentum * v + (scale * g + decay * w); w -= rate * v.
+/// v = momentum * v + (scale * g + decay * w); w -= rate * v. A rate of 0 leaves every bit of w.
 void dms_sgd(float *w, const float *g, float *v, long count, float rate, float momentum, float decay, float scale);
 
 /// AdamW (Loshchilov and Hutter 2019): m and v follow scale * g and its square; w -= rate * decay * w, then
-/// w -= rate * (m / first) / (sqrt(v / second) + epsilon).
+/// w -= rate * (m / first) / (sqrt(v / second) + epsilon). A rate of 0 leaves every bit of w.
 void dms_adamw(float *w, const float *g, float *m, float *v, long count, float rate, float beta1, float beta2,
                float epsilon, float decay, float scale, float first, float second);
 

@@ -78,17 +78,31 @@ public struct PairChange: Sendable, Equatable {
     var change: PairChange { changes[0] }
   }
 
-  /// Whether left and right are exchanged, in the pictures and between them.
-  public let isMirrored: Bool
+  /// Whether the eyes change places.
+  public let exchangesEyes: Bool
   /// What happens to each picture beyond that, in the order in which they are handed over.
   let pictures: [PictureChange]
   var mixed: Mix?
 
   /// Nothing happens.
-  static let none = PairChange(isMirrored: false, pictures: [PictureChange(), PictureChange()])
+  public static let none = PairChange()
+  /// Left and right are exchanged, in the pictures and between them: what a mirror shows.
+  public static let mirrored = PairChange(exchangesEyes: true, Placement(isMirrored: true))
+  /// Both pictures stand on their heads, by a flip.
+  public static let upsideDown = PairChange(Placement(isUpsideDown: true))
+  /// Both of these: the pair turned by half a turn.
+  public static let turned = PairChange(exchangesEyes: true, Placement(isMirrored: true, isUpsideDown: true))
+  /// The eyes change places, their pictures as they are, which no pair of eyes looks like.
+  public static let swapped = PairChange(exchangesEyes: true)
 
-  private init(isMirrored: Bool, pictures: [PictureChange]) {
-    (self.isMirrored, self.pictures) = (isMirrored, pictures)
+  /// The same placement of both pictures.
+  private init(exchangesEyes: Bool = false, _ placement: Placement = Placement()) {
+    let picture = PictureChange(placement: placement)
+    self.init(exchangesEyes: exchangesEyes, pictures: [picture, picture])
+  }
+
+  private init(exchangesEyes: Bool, pictures: [PictureChange]) {
+    (self.exchangesEyes, self.pictures) = (exchangesEyes, pictures)
   }
 
   /// Draws what happens. Colours and flips are the pair's, for both pictures come from one camera; the rest is a picture's own. As
@@ -112,6 +126,6 @@ public struct PairChange: Sendable, Equatable {
           isMirrored: isMirrored, isUpsideDown: isUpsideDown, degrees: angle, zoom: zoom, right: right, down: down),
         colour: colour, erasure: isErased ? erasure : nil)
     }
-    self.init(isMirrored: isMirrored, pictures: pictures)
+    self.init(exchangesEyes: isMirrored, pictures: pictures)
   }
 }

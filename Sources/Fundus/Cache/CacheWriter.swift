@@ -99,13 +99,16 @@ public struct CacheWriter: Sendable {
     for (side, path) in [patient.left, patient.right].enumerated() {
       guard let stamp = SourceStamp(path: path) else { return [] }
       let offset = place * CacheHeader.pairBytes(preparation) + side * preparation.byteCount
-      func add(_ pixels: UnsafeBufferPointer<UInt8>, source: UInt64, warning: String) throws {
-        try file.write(UnsafeRawBufferPointer(pixels), at: offset)
+      func add(_ pixels: [UInt8], source: UInt64, warning: String) throws {
+        let hash = try pixels.withUnsafeBytes { bytes in
+          try file.write(bytes, at: offset)
+          return XXH64.hash(bytes)
+        }
         rows.append(
           CachedImage(
             id: patient.id, side: side == 0 ? "left" : "right", pair: place, labels: wanted.labels,
             eyeLabels: wanted.eyeLabels[side], file: wanted.files[side], stamp: stamp, source: source,
-            pixels: XXH64.hash(UnsafeRawBufferPointer(pixels)), warning: warning))
+            pixels: hash, warning: warning))
       }
       if let known, let origin, let odd {
         try add(known[side], source: origin[side].source, warning: odd[side])
@@ -118,7 +121,7 @@ public struct CacheWriter: Sendable {
         (pixels, warning) = try preparation.load(encoded)
       } catch is Failure { return [] }
       if let warning { dataset.warnings.add(path, warning) }
-      try pixels.withUnsafeBufferPointer { try add($0, source: encoded.checksum, warning: warning ?? "") }
+      try add(pixels, source: encoded.checksum, warning: warning ?? "")
     }
     return rows
   }

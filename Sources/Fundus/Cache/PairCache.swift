@@ -1,8 +1,11 @@
 import Foundation
 
-/// Prepared pairs of a data set, mapped into memory: `pairs.bin` (uint8, HWC, left then right, each pair on pages of its own),
+/// Prepared pairs of a data set: `pairs.bin` (uint8, HWC, left then right, each pair on pages of its own),
 /// `index.csv` (a row a picture) and `header.json`. A cache is whole or absent; what it holds of a patient counts only as long as
 /// labels, file names and photographs are those that it was made of.
+///
+/// Pictures are read, not mapped into memory: a file that somebody cuts short is then an error that can be told, and no signal that
+/// ends the process, at the same speed.
 public final class PairCache: Sendable {
   /// Its folder.
   public let folder: String
@@ -10,7 +13,7 @@ public final class PairCache: Sendable {
   public let preparation: Preparation
   /// What makes it incomplete for the data set, for people; nil where it is not.
   public let missing: String?
-  private let file: MappedFile
+  private let file: InputFile
   private let pairBytes: Int
   /// Left and right picture of each patient that the data set has as they are here, by ID.
   private let images: [String: [CachedImage]]
@@ -19,7 +22,7 @@ public final class PairCache: Sendable {
   public init(_ location: CacheLocation, _ preparation: Preparation, for dataset: Dataset) throws {
     (folder, self.preparation) = (location.folder, preparation)
     let (header, rows) = try CacheHeader.read(location.folder, preparation)
-    file = try MappedFile("\(location.folder)/pairs.bin", count: header.pairs * header.pairBytes)
+    file = try InputFile("\(location.folder)/pairs.bin")
     pairBytes = header.pairBytes
     var known = Dictionary(grouping: rows, by: \.id)
     var missing: String?
@@ -61,19 +64,24 @@ public final class PairCache: Sendable {
     images[patient.id]?.map { ($0.source, $0.pixels) }
   }
 
-  /// The pixels of `patient`'s pictures, left and right, which lie there as long as the cache does; nil where they are not here.
-  /// Their checksums are compared each time.
-  func pair(_ patient: Patient) throws -> [UnsafeBufferPointer<UInt8>]? {
+  /// The pixels of `patient`'s pictures, left and right; nil where they are not here. Their checksums are compared each time.
+  func pair(_ patient: Patient) throws -> [[UInt8]]? {
     guard let images = images[patient.id] else { return nil }
+    let hint = "remove \(folder), and it is made anew"
     return try images.enumerated().map { side, image in
       let start = image.pair * pairBytes + side * preparation.byteCount
-      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + preparation.byteCount])
-      guard XXH64.hash(bytes) == image.pixels else {
+      let bytes: [UInt8]
+      do {
+        bytes = try [UInt8](unsafeUninitializedCapacity: preparation.byteCount) { target, count in
+          try file.read(at: start, into: UnsafeMutableRawBufferPointer(target))
+          count = target.count
+        }
+      } catch let failure as Failure { throw Failure(failure.kind, failure.message, hint: hint) }
+      guard bytes.withUnsafeBytes({ XXH64.hash($0) }) == image.pixels else {
         throw Failure(
-          .data, "\(folder)/pairs.bin: the \(image.side) picture of patient \(patient.id) is damaged",
-          hint: "remove \(folder), and it is made anew")
+          .data, "\(folder)/pairs.bin: the \(image.side) picture of patient \(patient.id) is damaged", hint: hint)
       }
-      return bytes.bindMemory(to: UInt8.self)
+      return bytes
     }
   }
 
@@ -101,22 +109,4 @@ public final class PairCache: Sendable {
     }
     return nil
   }
-}
-
-/// A file's bytes, mapped to be read.
-private final class MappedFile: @unchecked Sendable {
-  // Unchecked: nobody writes to it.
-  let bytes: UnsafeRawBufferPointer
-
-  init(_ path: String, count: Int) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.system("read", path, kind: .missing) }
-    defer { close(descriptor) }
-    guard let start = mmap(nil, max(1, count), PROT_READ, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
-      throw Failure.system("map", path)
-    }
-    bytes = UnsafeRawBufferPointer(start: start, count: count)
-  }
-
-  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), max(1, bytes.count)) }
 }

@@ -21,9 +21,11 @@ extension Dataset {
   ) throws -> Result {
     let patient = patients[place]
     do {
-      if let cache, cache.preparation == preparation, let pair = try cache.pair(patient) { return try body(pair) }
-      let (left, right) = (try preparation.load(patient.left, warnings), try preparation.load(patient.right, warnings))
-      return try left.withUnsafeBufferPointer { left in try right.withUnsafeBufferPointer { try body([left, $0]) } }
+      let prepared = cache?.preparation == preparation ? try cache?.pair(patient) : nil
+      let pair = try prepared ?? [patient.left, patient.right].map { try preparation.load($0, warnings) }
+      return try pair[0].withUnsafeBufferPointer { left in
+        try pair[1].withUnsafeBufferPointer { try body([left, $0]) }
+      }
     } catch let failure as Failure {
       throw Failure(failure.kind, "patient \(patient.id): \(failure.message)", hint: failure.hint)
     }

@@ -14,8 +14,8 @@ public struct ContactSheet: Sendable {
 
   /// A sheet of pairs of `dataset`.
   public init(_ dataset: Dataset, _ preparation: Preparation, _ augmentation: Augmentation, epochs: Int = 3) {
-    plain = PairRenderer(dataset: dataset, preparation: preparation, augmentation: nil)
-    changed = PairRenderer(dataset: dataset, preparation: preparation, augmentation: augmentation)
+    plain = PairRenderer(dataset: dataset, preparation: preparation) { _ in .none }
+    changed = PairRenderer(dataset: dataset, preparation: preparation, change: augmentation.change)
     self.epochs = epochs
   }
 

@@ -49,6 +49,31 @@ package struct Checkpoint {
     self = try Checkpoint(folder: CheckpointStore.resolve(path))
   }
 
+  /// The file of thresholds, which an evaluation writes.
+  static let thresholds = "thresholds.json"
+
+  /// For each of `labels` the threshold that the run's evaluation has tuned.
+  package func thresholds(_ labels: [String]) throws -> [Double] {
+    let name = "\(path)/\(Self.thresholds)"
+    guard FileManager.default.fileExists(atPath: name) else {
+      throw Failure(
+        .missing, "\(name): no such file",
+        hint: "train tunes thresholds at the end of an epoch, on patients that validate")
+    }
+    let file = try InputFile(name)
+    let data = try file.read(at: 0, count: file.byteCount)
+    let found = try? JSONDecoder().decode([String: Double].self, from: data)
+    return try labels.map { label in
+      guard let threshold = found?[label], (0...1).contains(threshold) else {
+        throw Failure(.data, "\(name): no threshold of 0 to 1 for \(label)")
+      }
+      return threshold
+    }
+  }
+
+  /// The files of weights, those that answer first: the average where the run kept one, then the last.
+  package var weights: [String] { ["ema.safetensors", "model.safetensors"].filter { state.files[$0] != nil } }
+
   /// A file that every checkpoint of its kind has.
   package func requiredFile(_ name: String) throws -> Safetensors {
     guard let file = files[name] else { throw Failure(.data, "\(path): \(name) is missing") }

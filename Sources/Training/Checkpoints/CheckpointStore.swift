@@ -125,6 +125,13 @@ package struct CheckpointStore {
     try AtomicFile.syncFolder(folder)
   }
 
+  /// Puts the thresholds that its evaluation has tuned beside the checkpoint of `step`, where it is there.
+  func write(thresholds: [String: Double], step: Int) throws {
+    let path = "\(folder)/\(Self.name(step))"
+    guard FileManager.default.fileExists(atPath: "\(path)/state.json") else { return }
+    try AtomicFile.write(json(thresholds, indented: true), to: "\(path)/\(Checkpoint.thresholds)")
+  }
+
   /// Points a link at the checkpoint `name`, atomically. File systems without links do without: they are a convenience.
   private func link(_ link: String, to name: String) {
     let (path, fresh) = ("\(folder)/\(link)", "\(folder)/.\(link).part")

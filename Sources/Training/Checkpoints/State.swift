@@ -12,9 +12,9 @@ package struct State: Codable, Sendable {
   package var optimizerSteps = 0
   /// Epochs whose evaluation is done.
   package var evaluatedEpochs = 0
-  /// The best kappa so far.
-  package var bestKappa: Double?
-  /// The step of the best kappa.
+  /// The best evaluation so far, by the run's measure.
+  package var bestScore: Double?
+  /// The step of the best evaluation.
   package var bestStep: Int?
   /// The network.
   package var configuration: Configuration
@@ -51,13 +51,19 @@ package struct State: Codable, Sendable {
   /// Whether the epoch that has just ended still waits for its evaluation.
   var isEvaluationDue: Bool { evaluatedEpochs < epoch }
 
-  /// The epoch that has just ended is evaluated; true where its kappa is the best so far.
+  /// The epoch that has just ended is evaluated; true where its `score`, by the run's measure, is the best so far.
   @discardableResult
-  mutating func finishEvaluation(kappa: Double?) -> Bool {
+  mutating func finishEvaluation(score: Double?) -> Bool {
     evaluatedEpochs = epoch
-    guard let kappa, bestKappa.map({ kappa > $0 }) ?? true else { return false }
-    (bestKappa, bestStep) = (kappa, step)
+    guard let score, bestScore.map({ score > $0 }) ?? true else { return false }
+    (bestScore, bestStep) = (score, step)
     return true
+  }
+
+  /// Whether the run ends here since its evaluations have become no better for as many epochs as it is patient.
+  func hasStalled(stepsPerEpoch: Int) -> Bool {
+    guard options.patience > 0, position == 0, !isEvaluationDue, let bestStep else { return false }
+    return epoch - bestStep / stepsPerEpoch >= options.patience
   }
 
   /// What every version writes.
@@ -89,7 +95,7 @@ package struct State: Codable, Sendable {
     try require(position <= step && epoch <= step && optimizerSteps <= step, "its counts do not fit one another")
     try require((0...epoch).contains(evaluatedEpochs), "evaluatedEpochs is \(evaluatedEpochs) of \(epoch)")
     try require(bestStep.map { (0...step).contains($0) } ?? true, "bestStep is \(bestStep ?? 0) of \(step)")
-    try require(bestKappa?.isFinite ?? true, "bestKappa is not finite")
+    try require(bestScore?.isFinite ?? true, "bestScore is not finite")
     if let name = files.keys.first(where: { !Self.fileNames.contains($0) }) {
       try require(false, "it names a file \(name)")
     }

@@ -69,8 +69,8 @@ package struct OptionTable: Sendable {
     "dropout", "Probability with which a feature is dropped.",
     Float(0.2), .below(0..<1))
   package let without = TrainOption(
-    "without", "Modules left out: osim, casfm, ccam, ciam.",
-    [Configuration.Module](), Limit(text: "each at most once") { Set($0).count == $0.count })
+    "without", "Modules and losses left out: osim, casfm, ccam, ciam, eyes-loss, contrast-loss.",
+    [Options.Part](), Limit(text: "each at most once") { Set($0).count == $0.count })
   package let size = TrainOption(
     "size", "Pixels: a side, or HEIGHTxWIDTH.",
     ImageSize(224), Limit(text: "64 to 4096") { [$0.height, $0.width].allSatisfy((64...4096).contains) })
@@ -90,7 +90,7 @@ package struct OptionTable: Sendable {
     "clahe", "Clip limit of adaptive histogram equalisation.",
     Float(0), .range(0...64, off: "off"))
   package let pretrained = TrainOption(
-    "pretrained", "Trunk weights (safetensors, torchvision's names) to start from.",
+    "pretrained", "Weights to start from: safetensors with names of torchvision, timm or transformers, or a run.",
     String?.none, mayDifferByRank: true, isPath: true)
 
   package let batch = TrainOption(
@@ -194,22 +194,59 @@ package struct OptionTable: Sendable {
   package let smoothing = TrainOption(
     "smoothing", "Label smoothing.",
     Float(0), .below(0..<1))
-  package let positive = TrainOption(
-    "positive", "Weight of each label's positives.",
+  package let loss = TrainOption(
+    "loss", "What a label costs: bce (cross entropy), or with easy labels counting less focal or asymmetric.",
+    Options.LossKind.bce)
+  package let gamma = TrainOption(
+    "gamma", "Exponents of focal (default: 2), or of positives and negatives of asymmetric (default: 0 4).",
     [Float](),
-    Limit(text: "\(Keywords.labels.count) numbers above 0, up to 1000") { weights in
-      [0, Keywords.labels.count].contains(weights.count) && weights.allSatisfy { $0 > 0 && $0 <= 1000 }
+    Limit(text: "one or two numbers of 0 to 16") { (exponents: [Float]) -> Bool in
+      exponents.count <= 2 && exponents.allSatisfy { $0 >= 0 && $0 <= 16 }
     })
+  package let probabilityShift = TrainOption(
+    "probability-shift", "Probability up to which negatives of asymmetric cost nothing.",
+    Float(0.05), .below(0..<1))
+  package let positive = TrainOption(
+    "positive", "Weight of each label's positives; auto: negatives a positive among those who train, at most 100.",
+    PositiveWeights.given([]),
+    Limit(text: "auto, or \(Keywords.labels.count) numbers above 0, up to 1000") { weights in
+      guard case .given(let weights) = weights else { return true }
+      return [0, Keywords.labels.count].contains(weights.count) && weights.allSatisfy { $0 > 0 && $0 <= 1000 }
+    })
+  package let sampling = TrainOption(
+    "sampling", "Who comes in an epoch: shuffle (everyone once), or balanced (every label as often as others).",
+    Sampler.Kind.shuffle)
+  package let layerDecay = TrainOption(
+    "layer-decay", "Factor of the learning rate from each stage of the trunk to the one below it.",
+    Float(1), .above(0, to: 1))
+  package let freeze = TrainOption(
+    "freeze", "Weights that stay as they are: names or modules, with * and ?, for example trunk.layer1.",
+    [String]())
+  package let unfreezeEpoch = TrainOption(
+    "unfreeze-epoch", "Epoch from which the weights of --freeze move.",
+    0, .range(0...1_000_000, off: "never"))
   package let ema = TrainOption(
     "ema", "Decay of the weights' moving average.",
     Float(0), .below(0..<1, off: "off"))
+  package let emaWarmup = TrainOption(
+    "ema-warmup", "After t steps the average's decay is at most t / (t + this).",
+    9, .range(0...1_000_000, off: "none"))
 
+  package let monitor = TrainOption(
+    "monitor", "Measure by which the best evaluation is the best.",
+    Monitor(key: "kappa"))
+  package let patience = TrainOption(
+    "patience", "Epochs without a better evaluation after which a run ends.",
+    0, .range(0...1_000_000, off: "off"), onResume: .mayChange)
   package let checkpointEvery = TrainOption(
     "checkpoint-every", "Steps between checkpoints.",
     0, .range(0...1_000_000_000, off: "every epoch"), onResume: .mayChange)
   package let keep = TrainOption(
     "keep", "Checkpoints kept beside the best.",
     3, .range(1...1_000_000), onResume: .mayChange)
+  package let dumpBatches = TrainOption(
+    "dump-batches", "First steps whose batches are written to batches/ in --output, for others to repeat.",
+    0, .range(0...1000))
   package let onNonfinite = TrainOption(
     "on-nonfinite", "When a loss or gradient is not finite.",
     Options.NonfiniteRule.stop)

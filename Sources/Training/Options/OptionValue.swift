@@ -82,7 +82,6 @@ extension BadImageRule: OptionValue {}
 extension Preparation.Crop: OptionValue {}
 extension Preparation.Padding: OptionValue {}
 extension Configuration.Block: OptionValue {}
-extension Configuration.Module: OptionValue {}
 
 /// Height and width in pixels: "224" or "192x256".
 package struct ImageSize: OptionValue {
@@ -105,6 +104,54 @@ package struct ImageSize: OptionValue {
 }
 
 extension Wire: OptionValue {}
+
+extension Sampler.Kind: OptionValue {}
+
+/// How much a label's positives weigh.
+package enum PositiveWeights: OptionValue {
+  /// One number a label; empty: 1.
+  case given([Float])
+  /// By the frequencies of those who train.
+  case automatic
+
+  private static let auto = "auto"
+
+  package static var shape: OptionShape { .list }
+
+  package init?(texts: [String]) {
+    if texts == [Self.auto] {
+      self = .automatic
+    } else if let weights = [Float](texts: texts) {
+      self = .given(weights)
+    } else {
+      return nil
+    }
+  }
+
+  package var texts: [String] {
+    switch self {
+    case .given(let weights): weights.texts
+    case .automatic: [Self.auto]
+    }
+  }
+}
+
+/// One of the measures of an evaluation; of all the larger is better.
+package struct Monitor: OptionValue {
+  /// Its name in files.
+  package let key: String
+
+  init(key: String) { self.key = key }
+
+  package static var choices: String? { Evaluation.keys.joined(separator: ", ") }
+
+  package init?(texts: [String]) {
+    guard texts.count == 1, Evaluation.keys.contains(texts[0]) else { return nil }
+    key = texts[0]
+  }
+
+  package var texts: [String] { [key] }
+}
 
 extension CacheLocation.Choice: OptionValue {
   private static let (beside, nowhere) = ("beside", "none")

@@ -19,6 +19,23 @@ package struct Options: Sendable, Equatable {
     case constant
   }
 
+  /// What a label costs.
+  package enum LossKind: String, OptionValue, CaseIterable {
+    case bce
+    case focal
+    case asymmetric
+  }
+
+  /// What can be left out: the network's modules, and losses beside the patient's.
+  package enum Part: String, OptionValue, CaseIterable {
+    case osim
+    case casfm
+    case ccam
+    case ciam
+    case eyesLoss = "eyes-loss"
+    case contrastLoss = "contrast-loss"
+  }
+
   /// What a loss or gradient that is not finite does.
   package enum NonfiniteRule: String, OptionValue, CaseIterable {
     case stop
@@ -59,8 +76,8 @@ package struct Options: Sendable, Equatable {
   /// Equal where all values are.
   package static func == (a: Options, b: Options) -> Bool { a.texts == b.texts }
 
-  /// The network these options describe.
-  package func network(labels: Int) throws -> DMSNet {
+  /// The network these options describe; `positive`: weights of positives, where the options leave those to the data.
+  package func network(labels: Int, positive: [Float] = []) throws -> DMSNet {
     var configuration: Configuration
     if self.blocks.isEmpty {
       configuration = try Configuration(depth: self.depth)
@@ -74,12 +91,27 @@ package struct Options: Sendable, Equatable {
     configuration.heads = self.heads
     configuration.bins = self.bins
     configuration.dropout = self.dropout
-    configuration.without = Configuration.Module.allCases.filter(self.without.contains)
+    configuration.without = Configuration.Module.allCases.filter { module in
+      self.without.contains { $0.rawValue == module.rawValue }
+    }
     configuration.labels = labels
     var loss = LossWeights()
     loss.smoothing = self.smoothing
-    loss.positive = self.positive
+    if case .given(let weights) = self.positive { loss.positive = weights } else { loss.positive = positive }
+    loss.focus = focus
+    if self.without.contains(.eyesLoss) { loss.eyes = 0 }
+    if self.without.contains(.contrastLoss) { loss.contrast = 0 }
     return try DMSNet(configuration, loss: loss)
+  }
+
+  private var focus: LossWeights.Focus? {
+    switch self.loss {
+    case .bce: return nil
+    case .focal: return LossWeights.Focus(positive: self.gamma.first ?? 2, negative: self.gamma.last ?? 2)
+    case .asymmetric:
+      return LossWeights.Focus(
+        positive: self.gamma.first ?? 0, negative: self.gamma.last ?? 4, shift: self.probabilityShift)
+    }
   }
 
   /// How these options prepare photographs.

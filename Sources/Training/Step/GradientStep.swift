@@ -25,6 +25,7 @@ final class GradientStep {
   private let reducer: GradientReducer
   private let totals: StepTotals
   private let shards: Shards
+  private let dump: BatchDump?
 
   /// Sets steps up; the largest program is compiled here, so that what does not fit into memory is said before a file is written.
   init(
@@ -32,6 +33,7 @@ final class GradientStep {
     largest plan: StepPlan
   ) throws {
     (self.options, self.communicator, self.meeting) = (options, communicator, meeting)
+    dump = BatchDump(options)
     runner = StepRunner(replica, seed: options.seed)
     if let meeting {
       try meeting.prepare(replica, plan)
@@ -126,6 +128,7 @@ final class GradientStep {
     for leaf in own {
       let batch = try next(loader)
       times.lap(.data)
+      try dump?.write(batch, step: number, part: leaf, of: options.preparation)
       let isLast = leaf == own.upperBound - 1
       totals.prepare()
       let losses = try runner.run(batch, pairs: plan.pairs, accumulates: reducer.expect(leaf)) {
@@ -141,9 +144,11 @@ final class GradientStep {
     _ plan: StepPlan, _ batches: [Batch], _ meeting: StepMeeting, _ number: Int, _ times: inout StepTimes
   ) throws {
     times.lap(.data)
+    let own = plan.shares[communicator.rank]
+    for (batch, leaf) in zip(batches, own) { try dump?.write(batch, step: number, part: leaf, of: options.preparation) }
     totals.prepare()
     let losses = try runner.run(batches, plan, meeting)
-    for (seat, leaf) in plan.shares[communicator.rank].enumerated() {
+    for (seat, leaf) in own.enumerated() {
       try reducer.take(leaf, runner.replica.gradients(seat: seat))
       try take(leaf, losses[seat], plan, number)
     }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// SGD with momentum or AdamW, clipping by the global norm, and an exponential moving average of the weights.
+/// SGD with momentum or AdamW, clipping by the global norm, and an exponential moving average of the weights. Some weights may move
+/// slower, or not at all for a while.
 final class Optimizer {
   /// AdamW's decay rates and epsilon, PyTorch's defaults.
   private static let (beta1, beta2, epsilon): (Float, Float, Float) = (0.9, 0.999, 1e-8)
@@ -12,6 +13,8 @@ final class Optimizer {
   private let average: WeightUpdate?
   /// Steps taken, for AdamW's bias corrections and the average's start.
   private(set) var steps = 0
+  /// The epoch of the step, from 0, which says whether frozen weights still stay.
+  var epoch = 0
   /// How this step moves weights.
   private var rule = WeightUpdate.Rule.measure
   private var rate: Float = 0
@@ -21,12 +24,11 @@ final class Optimizer {
     (self.options, self.replica, self.shards) = (options, replica, shards)
     let slices = shards.isSharded ? shards.slices : nil
     update = try WeightUpdate(
-      replica.variables, states: options.optimizer == .adamw ? 2 : 1, decaysAll: options.decayAll,
+      replica.variables, states: options.optimizer == .adamw ? 2 : 1, treatment: options.treatment(of:),
       chunk: Buckets.chunk, slices: slices)
     average =
       options.ema > 0
-      ? try WeightUpdate(
-        replica.variables, states: 1, decaysAll: false, chunk: Buckets.chunk, slices: slices) : nil
+      ? try WeightUpdate(replica.variables, states: 1, chunk: Buckets.chunk, slices: slices) : nil
   }
 
   /// The average starts as the weights.
@@ -34,9 +36,9 @@ final class Optimizer {
 
   private var averageState: Storage? { average?.states[0] }
 
-  /// The Euclidean norm of the gradients. Collective where sharded.
+  /// The Euclidean norm of the gradients of weights that move. Collective where sharded.
   func gradientNorm() throws -> Double {
-    try update.gradientNorm(team: replica.team) { try shards.complete($0) }
+    try update.gradientNorm(frozen: options.isFrozen(epoch), team: replica.team) { try shards.complete($0) }
   }
 
   /// Begins a step along gradients whose norm is `norm`; nil: not yet known, and not clipped.
@@ -58,9 +60,10 @@ final class Optimizer {
   /// Moves the weights within `bucket`, and their average.
   func move(_ bucket: Range<Int>) {
     update.apply(
-      rule, within: bucket, rate: rate, decay: options.weightDecay, scale: scale, team: replica.team)
-    // Early on the average would be mostly the start: it begins as a plain mean.
-    let keep = min(options.ema, Float(steps) / Float(steps + 9))
+      rule, within: bucket, rate: rate, decay: options.weightDecay, scale: scale, frozen: options.isFrozen(epoch),
+      team: replica.team)
+    // Early on the average would be mostly the start.
+    let keep = min(options.ema, Float(steps) / Float(steps + options.emaWarmup))
     average?.apply(.average(share: 1 - keep), within: bucket, team: replica.team)
   }
 

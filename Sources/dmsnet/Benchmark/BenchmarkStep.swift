@@ -15,7 +15,7 @@ struct BenchmarkStep: ParsableCommand {
     let replica = try options.replica(trains: true)
     let peak = Peak.measure(replica.team)
     let program = try replica.training(pairs: options.batch)
-    let update = try WeightUpdate(replica.variables, states: 1, decaysAll: false)
+    let update = try WeightUpdate(replica.variables, states: 1)
     let fill = try options.noise()
     var losses: [Float] = []
     var updating: Range<UInt64> = 0..<0

@@ -15,6 +15,11 @@ enum PredictTrials {
     try Command.good(["predict", "--checkpoint", checkpoint] + options).output.split(separator: "\n").map(String.init)
   }
 
+  /// The probabilities of an answer about one pair.
+  private static func values(_ lines: [String]) -> [Double] {
+    lines.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }
+  }
+
   private static func pair(_ bench: Bench, _ patient: Int) -> [String] {
     ["left", "right"].map { "\(bench.data)/images/\(patient)_\($0).jpg" }
   }
@@ -36,6 +41,34 @@ enum PredictTrials {
       #expect(last != first && last.count == 8 && first.count == 8)
       let missing = ["predict", "--checkpoint", bench.place.path + "/none"] + pair(bench, 1)
       #expect(try Command.run(missing).code == 66)
+      let twice = try answer(run.path, ["--checkpoint", run.path + "/checkpoints/step-00000001"] + pair(bench, 1))
+      let means = zip(values(first), values(last)).map { ($0 + $1) / 2 }
+      #expect(zip(values(twice), means).allSatisfy { abs($0 - $1) < 1e-7 } && means.count == 8)
+    },
+    "tta": { bench in
+      let run = try bench.trained([])
+      let answers = try [[], ["none"], ["flip"], ["flips"]].map {
+        try answer(run.path, pair(bench, 1) + ($0.isEmpty ? [] : ["--tta"] + $0))
+      }
+      #expect(Set(answers).count == 3 && answers[0] == answers[1])
+    },
+    "thresholds": { bench in
+      let run = try bench.trained(["--validation", "0.5"])
+      let file = bench.place.bytes("\(run.name)/checkpoints/last/thresholds.json")
+      let tuned = try JSONDecoder().decode([String: Double].self, from: #require(file))
+      for (choice, threshold) in [("0.5", { (_: String) in 0.5 }), ("tuned", { tuned[$0] ?? .nan })] {
+        let lines = try answer(run.path, pair(bench, 1) + ["--thresholds", choice]).map { $0.split(separator: " ") }
+        #expect(lines.count == 8)
+        for line in lines {
+          #expect(line.count == 3 && line[2] == ((Double(line[1]) ?? 0) > threshold(String(line[0])) ? "1" : "0"))
+        }
+      }
+      let object = try Command.good(
+        ["predict", "--checkpoint", run.path, "--json", "--thresholds", "tuned"] + pair(bench, 1)
+      ).object
+      #expect((object["decisions"] as? [String: Int])?.count == 8)
+      let submission = ["--data", bench.data, "--submission", bench.place.path + "/answers.csv"]
+      #expect(try Command.run(["predict", "--checkpoint", run.path, "--thresholds", "0.5"] + submission).code == 64)
     },
     "list": { bench in
       let file = bench.place.path + "/list.csv"
