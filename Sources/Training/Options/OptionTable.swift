@@ -98,7 +98,7 @@ package struct OptionTable: Sendable {
     16, .range(1...65536))
   package let microBatch = TrainOption(
     "micro-batch", "Pairs of a micro-batch, which goes through the network at once.",
-    8, .range(1...4096))
+    16, .range(1...4096))
   package let syncNorm = TrainOption(
     "sync-norm", "Batch norm over all pairs of a step; its micro-batches run side by side.",
     false)
