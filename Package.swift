@@ -65,10 +65,12 @@ let package = Package(
         "CStart", "Models", "Fundus", "Communication", "Metrics", "Yams",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
+    .target(name: "Scaling", dependencies: ["Communication"]),
+    .target(name: "Reporting", dependencies: ["Scaling"]),
     .executableTarget(
       name: "dmsnet",
       dependencies: [
-        "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Scaling", "Reporting", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       linkerSettings: [.unsafeFlags(programFlags), .unsafeFlags(entryFlags, .when(configuration: .release))]),
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
@@ -84,6 +86,8 @@ let package = Package(
     .testTarget(name: "CommunicationTests", dependencies: ["Communication", "ranks"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
+    .testTarget(name: "ScalingTests", dependencies: ["Scaling"]),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
     .testTarget(
       name: "CommandTests", dependencies: ["Training", .product(name: "Crypto", package: "swift-crypto")]),
   ],

@@ -16,6 +16,14 @@ public struct Batch: Sendable {
     (self.buffer, imageCount) = (buffer, count)
   }
 
+  /// Plausible noise in place of photographs and labels, drawn by `stream`; `floats`: of a photograph.
+  public init(noise examples: [Example], labels count: Int, floats: Int, _ stream: inout CounterRandom.Stream) {
+    let labels = examples.map { _ in (0..<count).map { _ in stream.uniform() < 0.3 ? Float(1) : 0 } }.flatMap(\.self)
+    let buffer = ImageBuffer(count: 2 * examples.count * floats)
+    for index in buffer.values.indices { buffer.values[index] = stream.uniform(-2, 2) }
+    self.init(examples: examples, labels: labels, eyeLabels: labels + labels, buffer, count: buffer.values.count)
+  }
+
   /// Gives `body` the normalised images [2B,H,W,3], left ones first. Their memory is used again once the batch is gone.
   public func withImages<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(buffer) { try body(UnsafeBufferPointer(rebasing: buffer.values[..<imageCount])) }

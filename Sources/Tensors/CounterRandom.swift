@@ -44,6 +44,7 @@ public struct CounterRandom: Sendable {
     case synthesis = 7
     case test = 8
     case mixup = 9
+    case failure = 10
   }
 
   /// Consecutive draws for one purpose and place. A value type: a copy repeats the same numbers.

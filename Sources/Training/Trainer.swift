@@ -39,7 +39,9 @@ package final class Trainer {
 
   /// Trains to the end, or until somebody asks to stop. `run` is rank 0's folder.
   package func train(in run: RunDirectory?) throws {
-    let loader = makeLoader()
+    let loader = Loader(
+      dataset, options, sampler, for: communicator.rank, of: communicator.size, from: (state.epoch, state.position),
+      epochs: options.epochs)
     if run != nil, state.step == 0 { try BatchDump(options)?.write(start: replica.variables) }
     progress.begin(at: state.step, of: sampler.stepsPerEpoch * options.epochs)
     var isStopRequested = try communicator.maximum(Signals.isStopRequested ? 1 : 0) > 0
@@ -68,7 +70,7 @@ package final class Trainer {
     let plan = StepPlan(sampler, step: state.position, ranks: communicator.size)
     let rate = rate(state.step)
     gradientStep.optimizer.epoch = state.epoch
-    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader) { try checkpoints.check() }
+    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader.next) { try checkpoints.check() }
     state.step += 1
     state.position += 1
     state.optimizerSteps = gradientStep.optimizer.steps
@@ -90,29 +92,6 @@ package final class Trainer {
       failure: Failure(
         .stopped, "stopped by a signal after step \(state.step); checkpoint written", hint: "go on with --resume"))
   }
-
-  /// This rank's micro-batches from where the run stands to its end.
-  private func makeLoader() -> Loader {
-    let (sampler, epochs, ranks, rank) = (sampler, options.epochs, communicator.size, communicator.rank)
-    // This rank's micro-batches of an epoch: positions and the step they belong to.
-    let own = (0..<sampler.stepsPerEpoch).flatMap { step in
-      let plan = StepPlan(sampler, step: step, ranks: ranks)
-      return plan.shares[rank].map { (step: step, positions: plan.microBatches[$0]) }
-    }
-    let (first, done) = (state.epoch, own.count { $0.step < state.position })
-    // The order of an epoch is drawn once, when the loader first comes to it.
-    let orders = EpochOrders(sampler)
-    return Loader(
-      dataset, options.preparation,
-      augmentation: options.augmentation(partners: sampler.patients), workers: options.workers
-    ) { index in
-      guard !own.isEmpty else { return nil }
-      let (epoch, place) = (first + (done + index) / own.count, (done + index) % own.count)
-      guard epoch < epochs else { return nil }
-      let order = orders[epoch]
-      return own[place].positions.map { Example(patient: order[$0], epoch: epoch, position: $0) }
-    }
-  }
 }
 
 extension GradientStep.Outcome {
@@ -127,24 +106,5 @@ extension GradientStep.Outcome {
     }
     if isSkipped { line["skipped"] = true }
     return line
-  }
-}
-
-/// The orders of epochs, the newest two kept.
-private final class EpochOrders: @unchecked Sendable {
-  // Unchecked: only touched under `lock`.
-  private let sampler: Sampler
-  private let lock = NSLock()
-  private var known: [(epoch: Int, order: [Int])] = []
-
-  init(_ sampler: Sampler) { self.sampler = sampler }
-
-  subscript(epoch: Int) -> [Int] {
-    lock.withLock {
-      if let found = known.first(where: { $0.epoch == epoch }) { return found.order }
-      let order = sampler.order(epoch: epoch)
-      known = known.suffix(1) + [(epoch, order)]
-      return order
-    }
   }
 }

@@ -98,7 +98,7 @@ struct Doctor: ParsableCommand {
   }
 
   /// The processors this process may run on.
-  private static var processors: [Int] {
+  static var processors: [Int] {
     let lines = ((try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? "").split(separator: "\n")
     let list = lines.first { $0.hasPrefix("Cpus_allowed_list:") }?.split(separator: "\t").last ?? ""
     return list.split(separator: ",").flatMap { part -> [Int] in

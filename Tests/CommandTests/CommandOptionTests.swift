@@ -12,6 +12,7 @@ struct CommandOptionTests {
     "benchmark step": BenchmarkTrials.step,
     "benchmark inference": BenchmarkTrials.inference, "benchmark kernels": BenchmarkTrials.kernels,
     "benchmark allreduce": BenchmarkTrials.allReduce, "benchmark loader": BenchmarkTrials.loader,
+    "benchmark scaling": ScalingTrials.all,
   ]
 
   /// Commands that have no commands below them.

@@ -77,7 +77,7 @@ struct DocumentationTests {
     let commands = [
       ["train"], ["evaluate"], ["predict"], ["prepare"], ["synthesize"], ["check"], ["benchmark", "step"],
       ["benchmark", "kernels"], ["benchmark", "inference"], ["benchmark", "allreduce"], ["benchmark", "loader"],
-      ["graph"], ["doctor"],
+      ["benchmark", "scaling"], ["graph"], ["doctor"],
     ]
     var known: Set<String> = ["--filter", "--skip-build", "--version", "--build-tests", "--signal"]
     for command in commands {

@@ -10,7 +10,8 @@ struct ArchitectureTests {
     "Fundus": ["Tensors", "CJPEG", "CPNG", "CZip", "CXML", "CXLSX"], "Communication": ["Tensors", "CKernels", "CMPI"],
     "Metrics": [],
     "Training": ["CStart", "Models", "Fundus", "Communication", "Metrics", "Crypto", "Yams"],
-    "dmsnet": ["Training", "ArgumentParser"],
+    "Scaling": ["Communication"], "Reporting": ["Scaling"],
+    "dmsnet": ["Training", "Scaling", "Reporting", "ArgumentParser"],
   ]
   private static let system: Set<String> = ["Foundation", "Glibc", "Dispatch", "Synchronization"]
   private static let sources =

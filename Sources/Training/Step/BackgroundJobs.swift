@@ -8,7 +8,7 @@ final class BackgroundJobs: @unchecked Sendable {
   private var released = 0
   private var finished = 0
   private var failure: (any Error)?
-  private var seconds = 0.0
+  private var times: [Range<UInt64>] = []
   private var isStopped = false
 
   /// Starts the thread; `job` is called on it.
@@ -30,7 +30,12 @@ final class BackgroundJobs: @unchecked Sendable {
   private var hasEnded = false
 
   /// Begins at job 0 again. To be called when all that was released is done.
-  func restart() { condition.withLock { (released, finished, seconds) = (0, 0, 0) } }
+  func restart() {
+    condition.withLock {
+      (released, finished) = (0, 0)
+      times.removeAll(keepingCapacity: true)
+    }
+  }
 
   /// Lets jobs below `count` be done.
   func release(upTo count: Int) {
@@ -49,17 +54,20 @@ final class BackgroundJobs: @unchecked Sendable {
   }
 
   /// Seconds that jobs took since the last restart.
-  var busySeconds: Double { condition.withLock { seconds } }
+  var busySeconds: Double { spans.reduce(0) { $0 + Double($1.upperBound - $1.lowerBound) / 1e9 } }
+
+  /// When each job since the last restart began and ended, in nanoseconds of the system's uptime.
+  var spans: [Range<UInt64>] { condition.withLock { times } }
 
   private func work(_ job: (Int) throws -> Void) {
     while let next = next() {
       let start = DispatchTime.now().uptimeNanoseconds
       let result = Result { try job(next) }
-      let taken = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+      let end = DispatchTime.now().uptimeNanoseconds
       condition.withLock {
         if case .failure(let error) = result { failure = error }
         finished += 1
-        seconds += taken
+        times.append(start..<end)
         condition.broadcast()
       }
     }

@@ -13,6 +13,9 @@ package final class GradientReducer {
   private let jobs: BackgroundJobs?
   private let tensors: [(index: Int, range: Range<Int>)]
   private var isJoined = false
+  /// When the step began and when each bucket became ready to travel, in nanoseconds of the system's uptime.
+  private var beginning: UInt64 = 0
+  private var readiness: [UInt64] = []
   /// Whether the step waits for what is under way.
   private let urgency = Urgency(false)
 
@@ -71,12 +74,14 @@ package final class GradientReducer {
   /// A new step.
   package func begin(_ plan: StepPlan) {
     isJoined = false
+    beginning = DispatchTime.now().uptimeNanoseconds
+    readiness.removeAll(keepingCapacity: true)
     urgency.set(false)
     sums.begin(plan.tree)
     reduction.begin(plan.tree, shares: plan.shares)
     jobs?.restart()
     // A rank without micro-batches has nothing to wait for.
-    if reduction.parts.isEmpty { jobs?.release(upTo: buckets.count) }
+    if reduction.parts.isEmpty { release(upTo: buckets.count) }
   }
 
   /// Says that micro-batch `leaf`, the next of this rank's, is about to run. Returns whether its gradients are to be added to those
@@ -90,14 +95,19 @@ package final class GradientReducer {
 
   /// What is to hear of the steps of `program`, which runs this rank's last micro-batch: it lets buckets travel.
   package func listener(_ program: Program) -> ((Int) -> Void)? {
-    guard let jobs else { return nil }
     let ready = ready(program)
     var next = 0
-    return { step in
+    return { [self] step in
       guard next < ready.count, ready[next] <= step else { return }
       while next < ready.count, ready[next] <= step { next += 1 }
-      jobs.release(upTo: next)
+      release(upTo: next)
     }
+  }
+
+  private func release(upTo count: Int) {
+    let now = DispatchTime.now().uptimeNanoseconds
+    while readiness.count < count { readiness.append(now) }
+    jobs?.release(upTo: count)
   }
 
   /// The step of `program` after which each bucket is final, and with it all buckets before.
@@ -114,12 +124,12 @@ package final class GradientReducer {
   }
 
   /// Lets all buckets travel: this rank's micro-batches are done.
-  package func release() { jobs?.release(upTo: buckets.count) }
+  package func release() { release(upTo: buckets.count) }
 
   /// This rank has failed: the others get something in place of its gradients, so that all hear of it.
   package func giveUp() {
     sums.giveUp(reduction.parts)
-    jobs?.release(upTo: buckets.count)
+    release(upTo: buckets.count)
   }
 
   /// Waits until buckets up to number `bucket` are sums over the whole step: everywhere, or where sharded in this rank's slices.
@@ -141,4 +151,29 @@ package final class GradientReducer {
 
   /// Seconds that this step's communication took, hidden or not.
   var busySeconds: Double { jobs?.busySeconds ?? 0 }
+
+  /// When each bucket of the newest step was ready to travel, set off and had arrived, in seconds from the step's beginning; on one
+  /// rank, where none travels, all three are when it was ready. To be called when the step is done.
+  var timeline: [BucketTimes] {
+    let spans = jobs?.spans ?? []
+    func seconds(_ time: UInt64) -> Double { Double(Int64(bitPattern: time &- beginning)) / 1e9 }
+    return readiness.enumerated().map { index, ready in
+      let span = index < spans.count ? spans[index] : ready..<ready
+      return BucketTimes(
+        bytes: 4 * buckets[index].count, ready: seconds(ready), began: seconds(span.lowerBound),
+        ended: seconds(span.upperBound))
+    }
+  }
+}
+
+/// When a bucket of a step travelled, in seconds from the step's beginning.
+package struct BucketTimes {
+  /// What it holds.
+  package let bytes: Int
+  /// When its gradients were final on this rank.
+  package let ready: Double
+  /// When this rank's thread turned to it.
+  package let began: Double
+  /// When it was the sum over all ranks.
+  package let ended: Double
 }

@@ -22,7 +22,8 @@ final class GradientStep {
   /// Where programs wait for one another, if norms are over the whole step.
   private let meeting: StepMeeting?
   private let runner: StepRunner
-  private let reducer: GradientReducer
+  /// Where the step's gradients are summed.
+  let reducer: GradientReducer
   private let totals: StepTotals
   private let shards: Shards
   private let dump: BatchDump?
@@ -48,18 +49,19 @@ final class GradientStep {
     optimizer = try Optimizer(options, replica, shards)
   }
 
-  /// Takes step number `number`, at `rate`, on batches of `loader`, which yields this rank's micro-batches in order. `prelude` runs
-  /// first; where it or anything else fails on any rank, all throw.
-  func take(_ plan: StepPlan, number: Int, rate: Float, _ loader: Loader, prelude: () throws -> Void) throws -> Outcome
-  {
+  /// Takes step number `number`, at `rate`, on what `next` yields: this rank's micro-batches in order. `prelude` runs first; where it or
+  /// anything else fails on any rank, all throw.
+  func take(
+    _ plan: StepPlan, number: Int, rate: Float, _ next: () throws -> Batch?, prelude: () throws -> Void
+  ) throws -> Outcome {
     var times = StepTimes()
-    let batches = try meeting.map { try prepare(plan, loader, $0, prelude) }
+    let batches = try meeting.map { try prepare(plan, next, $0, prelude) }
     reducer.begin(plan)
     totals.begin(plan)
     let result = Result {
       if let meeting, let batches { return try runTogether(plan, batches, meeting, number, &times) }
       try prelude()
-      return try runMicroBatches(plan, loader, number, &times)
+      return try runMicroBatches(plan, next, number, &times)
     }
     times.expose(communication: meeting?.seconds ?? 0)
     if case .failure = result {
@@ -106,27 +108,27 @@ final class GradientStep {
   /// What this rank needs for its micro-batches that run side by side. They wait for the other ranks' too, so all hear of a failure before
   /// one runs.
   private func prepare(
-    _ plan: StepPlan, _ loader: Loader, _ meeting: StepMeeting, _ prelude: () throws -> Void
+    _ plan: StepPlan, _ next: () throws -> Batch?, _ meeting: StepMeeting, _ prelude: () throws -> Void
   ) throws -> [Batch] {
     try communicator.together {
       try prelude()
       try meeting.prepare(runner.replica, plan)
-      return try plan.shares[communicator.rank].map { _ in try next(loader) }
+      return try plan.shares[communicator.rank].map { _ in try Self.required(next) }
     }
   }
 
-  private func next(_ loader: Loader) throws -> Batch {
-    guard let batch = try loader.next() else { throw Failure(.run, "the loader ended before the run") }
+  private static func required(_ next: () throws -> Batch?) throws -> Batch {
+    guard let batch = try next() else { throw Failure(.run, "the loader ended before the run") }
     return batch
   }
 
   /// Forward and backward over this rank's micro-batches, one after the other; buckets travel behind the last.
   private func runMicroBatches(
-    _ plan: StepPlan, _ loader: Loader, _ number: Int, _ times: inout StepTimes
+    _ plan: StepPlan, _ next: () throws -> Batch?, _ number: Int, _ times: inout StepTimes
   ) throws {
     let own = plan.shares[communicator.rank]
     for leaf in own {
-      let batch = try next(loader)
+      let batch = try Self.required(next)
       times.lap(.data)
       try dump?.write(batch, step: number, part: leaf, of: options.preparation)
       let isLast = leaf == own.upperBound - 1

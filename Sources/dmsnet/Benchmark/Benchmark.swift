@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Scaling
 import Training
 
 /// How fast the program's parts are on this machine; the engine with synthetic input.
@@ -8,6 +9,7 @@ struct Benchmark: ParsableCommand {
     abstract: "Measure engine, communication and loader on this machine.",
     subcommands: [
       BenchmarkStep.self, BenchmarkInference.self, BenchmarkKernels.self, BenchmarkAllReduce.self, BenchmarkLoader.self,
+      BenchmarkScaling.self,
     ])
 }
 
@@ -88,9 +90,6 @@ struct BenchmarkOptions: ParsableArguments {
     if let json { try AtomicFile.write(Training.json(object, indented: true), to: json) }
   }
 }
-
-/// The median of sorted `values`.
-func median(_ values: [Double]) -> Double { (values[(values.count - 1) / 2] + values[values.count / 2]) / 2 }
 
 /// Rows of text in columns: the first to the left, the others to the right.
 func table(_ rows: [[String]]) -> String {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Scaling
 import Training
 
 /// Evaluation of one batch, without losses or gradients.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Scaling
 import Training
 
 /// A training step: forward, losses, backward, and SGD with momentum.

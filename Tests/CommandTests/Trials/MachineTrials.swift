@@ -58,7 +58,23 @@ enum BenchmarkTrials {
   static let allReduce: [String: Trial] = [
     "largest": { bench in
       let arrays = try reductions(bench, ["--largest", "4"]).arrays
-      #expect(arrays.compactMap { $0["bytes"] as? Int } == [12, 14, 16, 18, 20, 22].map { 1 << $0 })
+      let round = arrays.filter { $0["buckets"] as? Int == 0 }
+      #expect(round.compactMap { $0["bytes"] as? Int } == [12, 14, 16, 18, 20, 22].map { 1 << $0 })
+    },
+    "depth": { bench in
+      // All buckets together are the network's gradients: 4 bytes of each of ResNet's parameters, and some of the rest.
+      let sizes = try ["18", "50"].map { depth in
+        try reductions(bench, ["--depth", depth]).arrays.reduce(0) { sum, array in
+          sum + (array["bytes"] as? Int ?? 0) * (array["buckets"] as? Int ?? 0)
+        }
+      }
+      #expect(sizes[0] > 4 * 11_176_512 && sizes[1] > 4 * 23_508_032 && sizes[0] < sizes[1])
+    },
+    "bucket": { bench in
+      let counts = try ["25", "1000"].map { bucket in
+        try reductions(bench, ["--bucket", bucket]).arrays.reduce(0) { $0 + ($1["buckets"] as? Int ?? 0) }
+      }
+      #expect(counts[0] > counts[1] && counts[1] >= 1)
     },
     "steps": { bench in
       // Whether runs differ: one has no other to differ from.

@@ -1,0 +1,53 @@
+import Communication
+
+/// What connects hosts: every host by one link, in both directions at once, to a switch that never blocks.
+package struct Network: Codable, Sendable, Equatable {
+  /// Of a message from program to program.
+  package let latencySeconds: Double
+  /// Of a host's link.
+  package let gigabitsPerSecond: Double
+
+  /// What TCP leaves of a link for the program, with Ethernet's frames of 1,500 bytes: 1,448 of 1,514 to 1,538 bytes.
+  private static let payload = 0.95
+
+  /// A network of such links.
+  package init(latencySeconds: Double, gigabitsPerSecond: Double) {
+    (self.latencySeconds, self.gigabitsPerSecond) = (latencySeconds, gigabitsPerSecond)
+  }
+
+  /// Bytes a second that programs see.
+  package var bytesPerSecond: Double { gigabitsPerSecond * 1e9 / 8 * Self.payload }
+}
+
+/// The bytes that the tree's all-reduce of one array moves over the busiest link: first the partial sums to those who add them up,
+/// then the slices of the sum to all.
+package struct LinkTraffic: Equatable {
+  /// Of the reduce-scatter.
+  package let scatter: Int
+  /// Of the all-gather.
+  package let gather: Int
+
+  /// - Parameters:
+  ///   - count: floats of the array.
+  ///   - parts: how many partial sums of it each rank has, in the order of ranks.
+  ///   - ranksPerHost: ranks of one host, which talk to one another without the link; hosts are filled in the order of ranks.
+  ///   - floatBytes: of a partial sum's element on its way, and of the sum's.
+  package init(count: Int, parts: [Int], ranksPerHost: Int, floatBytes: Int) {
+    let ranks = parts.count
+    let slices = Buckets.slices(0..<count, ranks: ranks).map(\.count)
+    let allParts = parts.reduce(0, +)
+    var (scatter, gather) = (0, 0)
+    for start in stride(from: 0, to: ranks, by: ranksPerHost) {
+      let own = start..<min(start + ranksPerHost, ranks)
+      let (slice, ownParts) = (slices[own].reduce(0, +), parts[own].reduce(0, +))
+      scatter = max(scatter, ownParts * (count - slice), slice * (allParts - ownParts))
+      gather = max(gather, slice * (ranks - own.count), own.count * (count - slice))
+    }
+    (self.scatter, self.gather) = (scatter * floatBytes, gather * floatBytes)
+  }
+
+  /// The time over `network`, of which each of both phases waits once for the first byte.
+  package func seconds(over network: Network) -> Double {
+    2 * network.latencySeconds + Double(scatter + gather) / network.bytesPerSecond
+  }
+}

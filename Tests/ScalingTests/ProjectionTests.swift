@@ -1,0 +1,107 @@
+import Communication
+import Foundation
+import Testing
+
+import Scaling
+
+struct ProjectionTests {
+  /// Every float that one rank sends another, counted one pair of ranks after the other.
+  private func naive(_ count: Int, _ parts: [Int], _ ranksPerHost: Int) -> (scatter: Int, gather: Int) {
+    let ranks = parts.count
+    let slices = Buckets.slices(0..<count, ranks: ranks)
+    let hosts = (ranks + ranksPerHost - 1) / ranksPerHost
+    var sent = [[Int]](repeating: [0, 0], count: hosts), received = sent
+    for sender in 0..<ranks {
+      for receiver in 0..<ranks where sender / ranksPerHost != receiver / ranksPerHost {
+        let floats = [parts[sender] * slices[receiver].count, slices[sender].count]
+        for phase in 0...1 {
+          sent[sender / ranksPerHost][phase] += floats[phase]
+          received[receiver / ranksPerHost][phase] += floats[phase]
+        }
+      }
+    }
+    let busiest = (0...1).map { phase in (sent + received).map { $0[phase] }.max() ?? 0 }
+    return (busiest[0], busiest[1])
+  }
+
+  @Test(arguments: 0..<40)
+  func trafficIsWhatTheRanksSend(_ seed: Int) {
+    var stream = CounterRandom(seed: UInt64(seed)).stream(.test)
+    let ranksPerHost = 1 + stream.below(3)
+    let ranks = ranksPerHost * (1 + stream.below(6))
+    let leaves = ranks + stream.below(20)
+    let tree = ReductionTree(leaves: leaves)
+    let parts = (0..<ranks).map { tree.parts(of: leaves * $0 / ranks..<leaves * ($0 + 1) / ranks).count }
+    let count = stream.below(200_000)
+    let traffic = LinkTraffic(count: count, parts: parts, ranksPerHost: ranksPerHost, floatBytes: 4)
+    let expected = naive(count, parts, ranksPerHost)
+    #expect(
+      traffic.scatter == 4 * expected.scatter && traffic.gather == 4 * expected.gather,
+      "seed \(seed): \(ranks) ranks, \(ranksPerHost) a host, \(count) floats, parts \(parts)")
+  }
+
+  /// Two hosts of one rank: 1 s forward and backward, two buckets that are ready at 0.5 and 1 s.
+  private func measured(pairs: Int = 8, eager: Bool = false) -> ScalingPoint {
+    var point = ScalingPoint()
+    (point.ranks, point.hosts, point.pairs, point.microBatch) = (2, ["a", "b"], pairs, 4)
+    point.stepSeconds = [1.2]
+    (point.shares.compute, point.shares.update, point.isEager) = (1, 0.1, eager)
+    point.buckets = [0.5, 1].map { ready in
+      var bucket = ScalingPoint.Bucket()
+      (bucket.bytes, bucket.readySeconds) = (4 * 4096 * 1000, ready)
+      return bucket
+    }
+    point.allReduce = [.init(bytes: 1, seconds: 0), .init(bytes: 4 * 4096 * 1000, seconds: 0)]
+    return point
+  }
+
+  /// Bytes that each of two hosts sends and receives of one bucket.
+  private let bytes = Double(4 * 4096 * 1000)
+
+  private func project(_ point: ScalingPoint, hosts: Int, seconds perBucket: Double) throws -> Projection.Row {
+    let network = Network(latencySeconds: 0, gigabitsPerSecond: bytes / perBucket * 8 / 0.95 / 1e9)
+    return try #require(Projection(of: [point], to: [hosts], over: network).rows.first)
+  }
+
+  @Test func theSameHostsOnAQuickNetworkDoAsMeasured() throws {
+    let row = try project(measured(), hosts: 2, seconds: 1e-9)
+    #expect(abs(row.stepSeconds - 1.2) < 1e-6 && abs(row.efficiency - 1) < 1e-6 && row.pairs == 8)
+  }
+
+  /// Computed by hand: what travels in 0.3 s hides but for the last bucket; what takes 0.8 s waits for the one before as well.
+  @Test func bucketsTravelOneBehindTheOther() throws {
+    #expect(abs(try project(measured(), hosts: 2, seconds: 0.3).stepSeconds - 1.5) < 1e-9)
+    let slow = try project(measured(), hosts: 2, seconds: 0.8)
+    #expect(abs(slow.stepSeconds - (1.2 + 1.1)) < 1e-9 && abs(slow.exposedSeconds - 1.1) < 1e-9)
+    // Where weights move bucket by bucket, the first one's move hides behind the second's way.
+    #expect(abs(try project(measured(eager: true), hosts: 2, seconds: 0.3).stepSeconds - (1.2 + 0.3 - 0.05)) < 1e-9)
+  }
+
+  @Test func latencyCountsForBothPhasesAndTheEnd() throws {
+    let network = Network(latencySeconds: 0.01, gigabitsPerSecond: 1e6)
+    let row = try #require(Projection(of: [measured()], to: [2], over: network).rows.first)
+    // The last bucket's two exchanges, two of the small sums, two gatherings of one round each.
+    #expect(abs(row.stepSeconds - (1.2 + 0.02 + 0.04)) < 1e-4)
+  }
+
+  @Test func moreHostsSendMoreAndStrongScalingComputesLess() throws {
+    let network = Network(latencySeconds: 0, gigabitsPerSecond: 0.1)
+    let weak = Projection(of: [measured()], to: [1, 2, 4, 1024], over: network).rows
+    #expect(weak.map(\.pairs) == [4, 8, 16, 4096])
+    #expect(zip(weak, weak.dropFirst()).allSatisfy { $0.stepSeconds < $1.stepSeconds })
+    var point = measured(pairs: 32)
+    point.series = .strong
+    let quick = Network(latencySeconds: 0, gigabitsPerSecond: 1e9)
+    let strong = Projection(of: [point], to: [1, 2, 4, 8, 16], over: quick).rows
+    // Eight micro-batches: sixteen hosts would have nothing to do. Four a rank were measured, in 1 s.
+    #expect(strong.map(\.hosts) == [1, 2, 4, 8])
+    for (row, seconds) in zip(strong, [2.2, 1.2, 0.7, 0.45]) { #expect(abs(row.stepSeconds - seconds) < 1e-6) }
+  }
+
+  /// One micro-batch a host of an odd number leaves some with more than one part of the tree; two a host of three even more.
+  @Test func partsOfTheTreeTravelOneByOne() {
+    let whole = LinkTraffic(count: 40_960, parts: [1, 1], ranksPerHost: 1, floatBytes: 4)
+    let parts = LinkTraffic(count: 40_960, parts: [2, 2], ranksPerHost: 1, floatBytes: 4)
+    #expect(parts.scatter == 2 * whole.scatter && parts.gather == whole.gather)
+  }
+}
