@@ -7,10 +7,19 @@ public enum MPI {
   /// Variables that launchers set for the processes they start: Open MPI, MPICH and Intel MPI (Hydra), PMIx, Slurm's PMI-2.
   private static let marks = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS"]
 
-  /// The communicator that fits how this process was started: MPI under a launcher, a single process otherwise.
+  /// The communicator that fits how this process was started: MPI under a launcher, a single process otherwise. Refused where the
+  /// launcher started several processes and MPI does not know of them: each would do all the work alone.
   public static func open() throws -> any Communicator {
     let environment = ProcessInfo.processInfo.environment
-    return marks.contains { environment[$0] != nil } ? try MPIJob() : SingleProcess()
+    let launcher = Launcher(environment)
+    try launcher?.requireInterface(environment, library: MPIJob.libraryName())
+    guard marks.contains(where: { environment[$0] != nil }) else {
+      try launcher?.require(ranks: 1, library: MPIJob.libraryName())
+      return SingleProcess()
+    }
+    let job = try MPIJob()
+    try launcher?.require(ranks: job.size, library: job.library)
+    return job
   }
 }
 
@@ -30,9 +39,16 @@ final class MPIJob: Communicator {
     try check(dms_mpi_place(&rank, &size), "rank")
     (self.rank, self.size) = (Int(rank), Int(size))
     host = try Self.text(512) { try check(dms_mpi_host($0), "host name") }
-    library =
-      try Self.text(8192) { try check(dms_mpi_library($0), "version") }
-      .split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map(String.init) ?? "MPI"
+    library = try Self.libraryName()
+  }
+
+  /// The library with its version; known before it is initialised.
+  static func libraryName() throws -> String {
+    let text = try text(8192) {
+      if dms_mpi_library($0) != 0 { throw Failure(.run, "MPI does not tell its version") }
+    }
+    let line = text.split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map(String.init) ?? "MPI"
+    return line.replacing("\t", with: " ")
   }
 
   private static func text(_ capacity: Int, _ body: (UnsafeMutablePointer<CChar>) throws -> Void) rethrows -> String {
@@ -46,7 +62,7 @@ final class MPIJob: Communicator {
   private static func describe(_ code: Int32) -> String { text(1024) { dms_mpi_error(code, $0) } }
 
   private func check(_ code: Int32, _ call: String) throws {
-    guard code == 0 else { throw Failure(.run, "MPI \(call) failed: \(Self.describe(code))") }
+    guard code == 0 else { throw Failure(.run, "MPI \(call) failed: \(Self.describe(code))", isPassing: true) }
   }
 
   func barrier() throws { try check(dms_mpi_barrier(), "barrier") }

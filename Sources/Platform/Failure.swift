@@ -28,12 +28,15 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
   public let message: String
   /// A second line that says what would help, if something would.
   public let hint: String?
+  /// Whether another start may well go better, since the cause lies with other ranks, hosts or the network.
+  public let isPassing: Bool
 
   /// Makes a failure.
-  public init(_ kind: Kind, _ message: String, hint: String? = nil) {
+  public init(_ kind: Kind, _ message: String, hint: String? = nil, isPassing: Bool = false) {
     self.kind = kind
     self.message = message
     self.hint = hint
+    self.isPassing = isPassing
   }
 
   /// The most characters of a line that is shown.

@@ -11,9 +11,27 @@ public final class RunDirectory {
   private let made: [String]
 
   /// Whether `path` holds a run: its options, or checkpoints.
-  private static func isRun(_ path: String) -> Bool {
+  static func isRun(_ path: String) -> Bool {
     FileManager.default.fileExists(atPath: "\(path)/config.yaml")
       || !CheckpointStore(folder: "\(path)/checkpoints").entries().isEmpty
+  }
+
+  /// Whether a process works on the run in `path`. Where the file system knows no locks, nobody can tell, and the answer is no.
+  static func isInUse(_ path: String) -> Bool {
+    let lock = open("\(path)/.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard lock >= 0 else { return false }
+    defer { close(lock) }
+    return flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
+
+  /// Takes the lock, and waits a moment for somebody who only looks whether it is taken.
+  private static func take(_ lock: Int32) -> Bool {
+    for _ in 0..<20 {
+      if flock(lock, LOCK_EX | LOCK_NB) == 0 { return true }
+      if errno != EWOULDBLOCK { return false }
+      usleep(10_000)
+    }
+    return false
   }
 
   /// Refuses a folder that holds another run.
@@ -54,7 +72,7 @@ public final class RunDirectory {
       Self.remove(made)
       throw failure
     }
-    if flock(lock, LOCK_EX | LOCK_NB) != 0 {
+    if !Self.take(lock) {
       guard [ENOSYS, ENOLCK, EOPNOTSUPP, EINVAL].contains(errno) else {
         close(lock)
         throw Failure(.output, "\(path): in use by another process")

@@ -203,6 +203,7 @@ package struct RunStart {
 extension RunDirectory {
   /// Writes what the run is, and brings what it has told so far to where it goes on from.
   fileprivate func begin(_ start: RunStart, environment: [String: Any]) throws {
+    RunEnd.forget(in: path)
     sweep()
     try rewindMetrics(to: start.isResumed ? start.state.step : 0)
     if start.isResumed {

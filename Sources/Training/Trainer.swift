@@ -37,8 +37,19 @@ package final class Trainer {
     if start.isResumed { checkpoints.newest = state.step }
   }
 
-  /// Trains to the end, or until somebody asks to stop. `run` is rank 0's folder.
+  /// Trains to the end, or until somebody asks to stop, and notes there how it ended. `run` is rank 0's folder.
   package func train(in run: RunDirectory?) throws {
+    do {
+      try takeSteps(run)
+      if run != nil { RunEnd.note(nil, in: options.output) }
+    } catch {
+      // An error that all know of is noted by rank 0, one that this rank alone met by this rank.
+      if run != nil || !(error is Agreed) { RunEnd.note(error, in: options.output) }
+      throw error
+    }
+  }
+
+  private func takeSteps(_ run: RunDirectory?) throws {
     let loader = Loader(
       dataset, options, sampler, for: communicator.rank, of: communicator.size, from: (state.epoch, state.position),
       epochs: options.epochs)

@@ -7,114 +7,107 @@ struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "What this machine and MPI look like, and the cure.")
 
   @Option(help: "Threads a rank is meant to run.") var threads = 1
+  @Option(help: "A folder whose file system runs are to be written to.") var output: String?
   @Flag(help: "Print JSON.") var json = false
-
-  private struct Finding {
-    let key, value: String
-    /// nil where all is well.
-    let cure: String?
-  }
 
   func run() throws {
     try require(threads, in: Limits.threads, "--threads")
     let communicator = try Job.communicator()
-    let affinity = Self.processors
-    let places = try communicator.allGather(
-      Data("\(communicator.host) \(affinity.map(String.init).joined(separator: ","))".utf8)
-    )
-    .map { String(decoding: $0, as: UTF8.self) }
+    let places = try communicator.allGather(JSONEncoder().encode(RankPlace(communicator, threads: threads)))
+      .map { try JSONDecoder().decode(RankPlace.self, from: $0) }
     guard communicator.rank == 0 else { return }
-    let findings = job(communicator, places) + machine(affinity)
-    if json {
-      let object = Dictionary(
-        uniqueKeysWithValues: findings.map { finding in
-          (
-            finding.key,
-            ["value": finding.value, "ok": finding.cure == nil, "cure": finding.cure.map { $0 as Any } ?? NSNull()]
-              as [String: Any]
-          )
-        })
-      try StandardOutput.print(String(decoding: try Training.json(object, indented: true), as: UTF8.self))
-      return
-    }
-    for finding in findings {
-      let name = finding.key.replacingOccurrences(of: "_", with: " ")
-      try StandardOutput.print(
-        "\(finding.cure == nil ? "ok  " : "LOOK") \(name)\(String(repeating: " ", count: max(1, 18 - name.count)))\(finding.value)"
-      )
-      if let cure = finding.cure { try StandardOutput.print("     cure: \(cure)") }
-    }
+    var findings = JobFindings(communicator, places, threads: threads).all + MachineFindings.all
+    if let output { findings.append(try FileSystemFinding.of(output)) }
+    try StandardOutput.print(json ? Self.json(findings) : findings.map(\.lines).joined(separator: "\n"))
   }
 
-  private func job(_ communicator: any Communicator, _ places: [String]) -> [Finding] {
-    let hosts = Dictionary(grouping: places) { $0.split(separator: " ").first.map(String.init) ?? "" }
+  private static func json(_ findings: [Finding]) throws -> String {
+    let object = Dictionary(uniqueKeysWithValues: findings.map { ($0.key, $0.object) })
+    return String(decoding: try Training.json(object, indented: true), as: UTF8.self)
+  }
+}
+
+/// One thing that was looked at.
+struct Finding {
+  /// Its name in JSON.
+  let key: String
+  /// What was found.
+  let value: String
+  /// What would help; nil where all is well.
+  let cure: String?
+
+  /// For people.
+  var lines: String {
+    let name = key.replacingOccurrences(of: "_", with: " ")
+    let gap = String(repeating: " ", count: max(1, 18 - name.count))
+    return "\(cure == nil ? "ok  " : "LOOK") \(name)\(gap)\(value)" + (cure.map { "\n     cure: \($0)" } ?? "")
+  }
+
+  /// For scripts.
+  var object: [String: Any] { ["value": value, "ok": cure == nil, "cure": cure ?? NSNull()] }
+}
+
+/// What all ranks together show.
+struct JobFindings {
+  private let communicator: any Communicator
+  private let places: [RankPlace]
+  private let threads: Int
+  private let hosts: [String: [RankPlace]]
+
+  init(_ communicator: any Communicator, _ places: [RankPlace], threads: Int) {
+    (self.communicator, self.places, self.threads) = (communicator, places, threads)
+    hosts = Dictionary(grouping: places, by: \.host)
+  }
+
+  var all: [Finding] { [library, ranks, binding, threadsOfRanks, network] }
+
+  private var library: Finding {
+    Finding(
+      key: "mpi", value: communicator.library,
+      cure: communicator.library == "none"
+        ? "started without a launcher, so as one rank: use mpirun or srun for more" : nil)
+  }
+
+  private var ranks: Finding {
     let perHost = hosts.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.count)" }.joined(separator: ", ")
-    let sets = hosts.values.flatMap { places in places.map { $0.split(separator: " ").last.map(String.init) ?? "" } }
-    let isShared = communicator.size > 1 && hosts.values.contains { Set($0).count < $0.count }
-    let narrow = places.contains { ($0.split(separator: " ").last?.split(separator: ",").count ?? 0) < threads }
-    return [
-      Finding(
-        key: "mpi", value: communicator.library,
-        cure: communicator.library == "none"
-          ? "started without a launcher, so as one rank: use mpirun or srun for more" : nil),
-      Finding(key: "ranks", value: "\(communicator.size) (\(perHost))", cure: nil),
-      Finding(
-        key: "binding",
-        value: sets.enumerated().map { "rank \($0.offset): processors \($0.element)" }.joined(separator: "; "),
-        cure: isShared ? "ranks share processors: mpirun --map-by slot:PE=\(threads) --bind-to core" : nil),
-      Finding(
-        key: "threads", value: "\(threads) a rank",
-        cure: narrow
-          ? "fewer processors than threads are allowed to a rank: --map-by slot:PE=\(threads), or fewer --threads" : nil
-      ),
-    ]
+    return Finding(key: "ranks", value: "\(communicator.size) (\(perHost))", cure: nil)
   }
 
-  private func machine(_ affinity: [Int]) -> [Finding] {
-    let kernel = Library.kernel
-    let best = Processor.candidates.first ?? kernel
-    let speed = Library.measuredSpeed { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
-    let chosen = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"]
-    let pages =
-      (try? String(contentsOfFile: "/sys/kernel/mm/transparent_hugepage/enabled", encoding: .utf8))?
-      .trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
-    let memory = Self.memory
-    return [
-      Finding(key: "processor", value: "\(Environment.processor), \(affinity.count) allowed", cure: nil),
-      Finding(key: "instruction_set", value: Library.instructionSet, cure: nil),
-      Finding(
-        key: "blas",
-        value:
-          "\(Library.blas); best for this processor \(best); \(String(format: "%.0f", speed)) GFLOP/s on one thread"
-          + (chosen.map { "; OPENBLAS_CORETYPE=\($0)" } ?? ""),
-        cure: Library.isRight ? nil : "its products are wrong: set OPENBLAS_CORETYPE to another kernel"),
-      Finding(
-        key: "huge_pages", value: pages,
-        cure: pages.contains("[never]") ? "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (as root)" : nil),
-      Finding(
-        key: "memory", value: "\(memory.total) MiB, \(memory.available) MiB available",
-        cure: memory.available < 2048 ? "less than 2 GiB are free: fewer ranks a host, or a smaller --batch" : nil),
-    ]
+  private var binding: Finding {
+    let isShared = hosts.values.contains { Set($0.map(\.processors)).count < $0.count }
+    return Finding(
+      key: "binding",
+      value: places.enumerated().map { rank, place in
+        "rank \(rank): processors \(place.processors.map(String.init).joined(separator: ","))"
+      }.joined(separator: "; "),
+      cure: isShared ? "ranks share processors: launch/train binds them, or srun --cpus-per-task=\(threads)" : nil)
   }
 
-  /// The processors this process may run on.
-  static var processors: [Int] {
-    let lines = ((try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? "").split(separator: "\n")
-    let list = lines.first { $0.hasPrefix("Cpus_allowed_list:") }?.split(separator: "\t").last ?? ""
-    return list.split(separator: ",").flatMap { part -> [Int] in
-      let ends = part.split(separator: "-").compactMap { Int($0) }
-      guard let first = ends.first, let last = ends.last, first <= last else { return [] }
-      return Array(first...last)
+  private var threadsOfRanks: Finding {
+    let isNarrow = places.contains { $0.usable < threads }
+    return Finding(
+      key: "threads", value: "\(threads) a rank",
+      cure: isNarrow
+        ? "a rank may use fewer processors than that: more cores for it (launch/train, srun --cpus-per-task), or fewer --threads"
+        : nil)
+  }
+
+  /// Addresses that several hosts have, and bridges of containers and virtual machines, which tend to have the same everywhere: Open
+  /// MPI takes them for a way from host to host and waits for ever.
+  private var network: Finding {
+    let all = hosts.values.flatMap { $0[0].addresses }.filter { !$0.value.hasPrefix("127.") }
+    let common = Dictionary(grouping: all, by: \.value).values.filter { $0.count > 1 }.flatMap { $0.map(\.key) }
+    let bridges = all.map(\.key).filter { name in
+      ["docker", "br-", "virbr", "lxcbr", "podman", "cni"].contains { name.hasPrefix($0) }
     }
-  }
-
-  /// MiB of memory.
-  private static var memory: (total: Int, available: Int) {
-    let lines = ((try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? "").split(separator: "\n")
-    func value(_ name: String) -> Int {
-      lines.first { $0.hasPrefix(name) }?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 / 1024 }
-        ?? 0
-    }
-    return (value("MemTotal:"), value("MemAvailable:"))
+    let bad = Set(common + bridges).sorted()
+    let own = places[0].addresses.filter { !$0.value.hasPrefix("127.") }.sorted { $0.key < $1.key }
+    return Finding(
+      key: "network",
+      value: own.isEmpty ? "no address" : own.map { "\($0.key) \($0.value)" }.joined(separator: ", "),
+      cure: bad.isEmpty
+        ? nil
+        : "\(bad.joined(separator: ", ")) does not lead to other hosts: OMPI_MCA_btl_tcp_if_exclude=lo,\(bad.joined(separator: ","))"
+          + " and the same for OMPI_MCA_oob_tcp_if_exclude, as launch/train sets where there are several hosts")
   }
 }

@@ -10,7 +10,7 @@ struct Main: ParsableCommand {
     version: Environment.version,
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Prepare.self, Synthesize.self, Check.self, Benchmark.self,
-      PrintGraph.self, Doctor.self,
+      PrintGraph.self, Status.self, Doctor.self,
     ])
 
   /// What the command line asks for.
@@ -25,11 +25,19 @@ struct Main: ParsableCommand {
   static func main() {
     do {
       Processor.mend()
+      // Before any thread is started: threads keep to the cores of the one that starts them.
+      Cores.take()
       // The job is joined before anything can fail, so that no rank waits for one that has gone.
       let communicator = try Job.join()
       switch try communicator.together(request) {
       case .command(var command):
-        do { try command.run() } catch  where isAnswer(error) { try answer(fullMessage(for: error)) }
+        do { try command.run() } catch let code as ExitCode {
+          // An answer of its own, already given.
+          communicator.close()
+          Foundation.exit(code.rawValue)
+        } catch  where isAnswer(error) {
+          try answer(fullMessage(for: error))
+        }
       case .text(let text): try answer(text)
       }
       communicator.close()

@@ -9,6 +9,7 @@ struct CommandOptionTests {
   private static let trials: [String: [String: Trial]] = [
     "evaluate": EvaluateTrials.all, "predict": PredictTrials.all, "synthesize": SynthesizeTrials.all,
     "graph": GraphTrials.all, "prepare": PictureTrials.prepare, "check": CheckTrials.all, "doctor": DoctorTrials.all,
+    "status": StatusTrials.all,
     "benchmark step": BenchmarkTrials.step,
     "benchmark inference": BenchmarkTrials.inference, "benchmark kernels": BenchmarkTrials.kernels,
     "benchmark allreduce": BenchmarkTrials.allReduce, "benchmark loader": BenchmarkTrials.loader,

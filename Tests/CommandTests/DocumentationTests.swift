@@ -77,9 +77,11 @@ struct DocumentationTests {
     let commands = [
       ["train"], ["evaluate"], ["predict"], ["prepare"], ["synthesize"], ["check"], ["benchmark", "step"],
       ["benchmark", "kernels"], ["benchmark", "inference"], ["benchmark", "allreduce"], ["benchmark", "loader"],
-      ["benchmark", "scaling"], ["graph"], ["doctor"],
+      ["benchmark", "scaling"], ["graph"], ["doctor"], ["status"],
     ]
-    var known: Set<String> = ["--filter", "--skip-build", "--version", "--build-tests", "--signal"]
+    var known: Set<String> = [
+      "--filter", "--skip-build", "--version", "--build-tests", "--signal", "--mem", "--scratch-path",
+    ]
     for command in commands {
       let help = try Command.run(command + ["--help"])
       #expect(help.code == 0, "\(command)")

@@ -33,7 +33,7 @@ struct LaunchTests {
     let steps = place.steps("run")
     _ = try Process.run(
       URL(fileURLWithPath: "/usr/bin/env"),
-      arguments: ["pkill", "-9", "-n", "-f", "^[^ ]*dmsnet train.*\(place.path)/run"]
+      arguments: ["pkill", "-9", "-n", "-f", "^([^ ]*/ld[^ ]* )?[^ ]*dmsnet train.*\(place.path)/run"]
     ).waitUntilExit()
     process.waitUntilExit()
     #expect(process.terminationStatus == 0 && steps < 200, "\(place.text("errors.log"))")
@@ -51,51 +51,50 @@ struct LaunchTests {
     #expect(refused.terminationStatus == 64)
   }
 
-  /// A grid is measured in rounds, every second one backwards, with a peer beside it; places beyond the cores are marked.
-  @Test func aGridIsMeasured() throws {
+  @Test(arguments: [
+    ([], "arguments are missing"), (["two", "1", "--data"], "RANKS is 'two'"),
+    (["2", "0", "--data"], "THREADS is '0'"),
+    (["2", "1.5", "--data"], "THREADS is '1.5'"), (["--restarts", "many", "1", "1", "x"], "--restarts is 'many'"),
+    (["--restarts"], "--restarts is ''"),
+  ])
+  func wrongArgumentsGetALine(_ arguments: [String], _ what: String) throws {
     let place = try Place()
-    let cores = ProcessInfo.processInfo.activeProcessorCount
-    func run(_ arguments: [String]) throws -> (code: Int32, errors: String) {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-      process.arguments = ["bash", script.replacing("launch/train", with: "launch/scaling")] + arguments
-      let errors = Pipe()
-      (process.standardError, process.standardOutput) = (errors, FileHandle.nullDevice)
-      try process.run()
-      let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      process.waitUntilExit()
-      return (process.terminationStatus, text)
-    }
-    let network = [
-      "--depth", "18", "--stem", "8", "--width", "32", "--embedding", "16", "--size", "64", "--micro-batch", "1",
-      "--steps",
-      "1",
-    ]
-    let report = "\(place.path)/report"
-    let peer = #"echo "$DMSNET_RANKS ranks, $DMSNET_THREADS threads"; echo "{\"pairs_per_second\": $DMSNET_PAIRS.5}""#
-    let done = try run(
-      ["--baseline", peer, "2", "1x1,\(cores + 1)x1", "--report", report, "--weak", "1", "--strong", "\(cores + 1)"]
-        + network)
-    #expect(done.code == 0, "\(done.errors)")
-    let order = done.errors.split(separator: "\n").filter { $0.hasPrefix("round") }.map { $0.split(separator: ":")[1] }
-    #expect(order == [" 1 ranks of 1 threads", " \(cores + 1) ranks of 1 threads"] + order.prefix(2).reversed())
-    let object = try JSONSerialization.jsonObject(with: #require(place.bytes("report/scaling.json"))) as? [String: Any]
-    let series = try #require(object?["series"] as? [[String: Any]])
-    #expect(series.compactMap { $0["kind"] as? String } == ["weak", "strong"])
-    let rows = series.flatMap { $0["rows"] as? [[String: Any]] ?? [] }
-    #expect(rows.compactMap { $0["is_oversubscribed"] as? Bool } == [false, true, false, true])
-    #expect(rows.allSatisfy { $0["rounds"] as? Int == 2 })
-    let peers = rows.compactMap { ($0["baseline_pairs_per_second"] as? [String: Double])?["mean"] }
-    #expect(peers == [1, cores + 1, cores + 1, cores + 1].map { Double($0) + 0.5 })
-    let command = (object?["setting"] as? [String: Any])?["command"] as? String
-    #expect(command?.hasPrefix("launch/scaling --baseline") == true)
+    let log = "\(place.path)/errors.log"
+    try Data().write(to: URL(fileURLWithPath: log))
+    let refused = try start(arguments, errors: try #require(FileHandle(forWritingAtPath: log)))
+    refused.waitUntilExit()
+    let lines = place.text("errors.log").split(separator: "\n")
+    #expect(refused.terminationStatus == 64 && lines.count <= 2, "\(lines)")
+    #expect(lines.first.map { $0.hasPrefix("dmsnet: error: ") && $0.contains(what) } == true, "\(lines)")
+  }
 
-    for wrong in [
-      [], ["two", "1x1", "--report", report, "--weak", "1"], ["1", "1x0", "--report", report, "--weak", "1"],
-    ] {
-      #expect(try run(wrong).code == 64, "\(wrong)")
+  /// Each signal that asks to stop, from before anything has begun to the middle of the run: 75, hardly a line of the launcher's, and
+  /// the resumed run ends with the weights of one that nobody stopped.
+  @Test(arguments: [
+    (SIGINT, 300), (SIGTERM, 0), (SIGTERM, 60), (SIGTERM, 900), (SIGHUP, 200), (SIGUSR1, 30), (SIGXCPU, 500),
+  ])
+  func aSignalStopsTheRunInGoodOrder(_ signal: Int32, _ delay: UInt32) throws {
+    let place = try Place()
+    let data = try place.data()
+    let log = "\(place.path)/errors.log"
+    try Data().write(to: URL(fileURLWithPath: log))
+    let options = ["--data", data, "--epochs", "12", "--schedule", "constant"] + tiny
+    let process = try start(
+      ["2", "1", "--output", "\(place.path)/run"] + options, errors: try #require(FileHandle(forWritingAtPath: log)))
+    // The shell must have read its first lines: before, the signal ends it, and nothing has begun.
+    usleep(100_000 + delay * 1000)
+    kill(process.processIdentifier, signal)
+    process.waitUntilExit()
+    let said = place.text("errors.log")
+    #expect(process.terminationReason == .exit && [75, 0].contains(process.terminationStatus), "\(said)")
+    #expect(!said.contains("mpirun") && !said.contains("ORTE") && !said.contains("-----"), "\(said)")
+    if process.terminationStatus == 75, place.exists("run/config.yaml") {
+      #expect(try Command.run(["train", "--output", "\(place.path)/run", "--resume"]).code == 0)
+      let whole = try Command.run(["train", "--output", "\(place.path)/whole"] + options)
+      #expect(whole.code == 0)
+      #expect(
+        place.bytes("run/checkpoints/last/model.safetensors") == place.bytes("whole/checkpoints/last/model.safetensors")
+      )
     }
-    let mute = try run(["--baseline", "echo soon", "1", "1x1", "--report", report, "--weak", "1"] + network)
-    #expect(mute.code == 65 && mute.errors.contains("neither a number"), "\(mute.errors)")
   }
 }

@@ -160,7 +160,7 @@ struct BenchmarkScaling: ParsableCommand {
     var point = ScalingPoint()
     (point.ranks, point.threads) = (communicator.size, options.threads)
     point.hosts = try all(communicator.host)
-    point.binding = try all(Doctor.processors.map(String.init).joined(separator: ","))
+    point.binding = try all(Machine.processors.map(String.init).joined(separator: ","))
     point.processors =
       Set(
         zip(point.hosts, point.binding).flatMap { host, list in

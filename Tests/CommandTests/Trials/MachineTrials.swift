@@ -36,6 +36,20 @@ enum DoctorTrials {
       #expect(keys.contains("blas") && keys.contains("mpi"))
       #expect(try Command.good(["doctor"]).output.contains("instruction set"))
     },
+    "output": { bench in
+      func output(_ environment: [String: String] = [:]) throws -> [String: Any]? {
+        let said = try Command.run(["doctor", "--json", "--output", bench.place.path], environment: environment)
+        return try said.object["output"] as? [String: Any]
+      }
+      #expect(try output()?["ok"] as? Bool == true)
+      let poor = try output(["LD_PRELOAD": "\(products)/libpoorfilesystem.so", "POOR_FILE_SYSTEM": "1"])
+      #expect(
+        poor?["ok"] as? Bool == false && (poor?["cure"] as? String)?.contains("symbolic links") == true,
+        "\(poor ?? [:])")
+      #expect(try Command.run(["doctor", "--output", bench.place.path + "/nowhere"]).code == 73)
+      let left = try FileManager.default.contentsOfDirectory(atPath: bench.place.path)
+      #expect(!left.contains { $0.contains("doctor") })
+    },
   ]
 }
 

@@ -1,0 +1,88 @@
+# Hosts out of namespaces of this machine: each has its own network, host name, processes, /tmp and /dev/shm; the rest of the file
+# system is shared, as a cluster's is. Needs root and iproute2.
+#
+#   hosts_up N            h1 .. hN on a bridge, 10.79.0.1 .. N
+#   on HOST COMMAND...    as on that host, in this folder and environment
+#   unplug HOST, plug HOST its cable
+#   slow HOST RATE        a slow cable: slow h2 100mbit
+#   fell HOST             its power fails
+#   hosts_down            the end of all of them
+
+# Names of interfaces have 15 characters at most.
+bridge=dms$(($$ % 100000))
+hosts=()
+
+need_hosts() {
+  [ "$(id -u)" = 0 ] || skip "hosts out of namespaces need root"
+  local tool
+  for tool in ip tc nsenter unshare setsid; do command -v $tool >/dev/null || skip "$tool is missing"; done
+  unshare -n -u -m -p -f true 2>/dev/null || skip "namespaces cannot be made here"
+  ip link add "$bridge" type bridge 2>/dev/null || skip "a bridge cannot be made here"
+}
+
+hosts_up() {
+  need_hosts
+  ip addr add 10.79.0.254/24 dev "$bridge"
+  ip link set "$bridge" up
+  {
+    echo "127.0.0.1 localhost"
+    for i in $(seq "$1"); do echo "10.79.0.$i h$i"; done
+    echo "10.79.0.254 $(hostname) head"
+  } >"$place/names"
+  for i in $(seq "$1"); do host_up "h$i" "10.79.0.$i"; done
+  # The launch agent that stands for ssh: a fresh environment, in the home folder, through a shell.
+  cat >"$place/agent" <<AGENT
+#!/bin/bash
+while [ "\${1#-}" != "\$1" ]; do shift; done
+host=\$1; shift
+exec nsenter -t "\$(cat $place/\$host.pid)" -n -u -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
+  PATH=/usr/local/bin:/usr/bin:/bin bash -c "cd; \$*"
+AGENT
+  chmod +x "$place/agent"
+  export OMPI_MCA_plm_rsh_agent=$place/agent HYDRA_LAUNCHER=ssh HYDRA_LAUNCHER_EXEC=$place/agent
+}
+
+host_up() {
+  local host=$1 child=
+  ip netns add "$bridge-$host"
+  ip link add "$bridge$host" type veth peer name eth0 netns "$bridge-$host"
+  ip link set "$bridge$host" master "$bridge" up
+  ip -n "$bridge-$host" addr add "$2/24" dev eth0
+  ip -n "$bridge-$host" link set eth0 up
+  ip -n "$bridge-$host" link set lo up
+  # The host's first process reaps what its parents left, and takes all others with it.
+  setsid nsenter --net="/run/netns/$bridge-$host" unshare -u -m -p -f --mount-proc --kill-child bash -c "
+    hostname $host; mount --make-rprivate /; mount --bind $place/names /etc/hosts
+    mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs -o mode=1777 tmpfs /tmp
+    touch /tmp/ready; while :; do sleep 3600 & wait; done" </dev/null >/dev/null 2>&1 &
+  for _ in $(seq 100); do
+    child=$(pgrep -P $! || true)
+    [ -n "$child" ] && [ -e "/proc/$child/root/tmp/ready" ] && break
+    sleep 0.1
+  done
+  echo "$child" >"$place/$host.pid"
+  hosts+=("$host")
+}
+
+on() {
+  local host=$1
+  shift
+  nsenter -t "$(cat "$place/$host.pid")" -n -u -m -p -- bash -c 'cd "$1"; shift; exec "$@"' _ "$PWD" "$@"
+}
+
+unplug() { ip link set "$bridge$1" down; }
+plug() { ip link set "$bridge$1" up; }
+slow() { ip netns exec "$bridge-$1" tc qdisc replace dev eth0 root tbf rate "$2" burst 64kb latency 100ms; }
+fell() {
+  unplug "$1"
+  kill -9 "$(cat "$place/$1.pid")"
+}
+
+hosts_down() {
+  local host
+  for host in ${hosts[@]+"${hosts[@]}"}; do
+    kill -9 "$(cat "$place/$host.pid")" 2>/dev/null || true
+    ip netns del "$bridge-$host" 2>/dev/null || true
+  done
+  ip link del "$bridge" 2>/dev/null || true
+}

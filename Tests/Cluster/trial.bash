@@ -1,0 +1,62 @@
+# What all trials share; each sources it first. A trial ends with 0, with 1 and a line that says what was not as expected, or with 77
+# where this machine cannot do it.
+set -uo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+dmsnet=${DMSNET_PROGRAM:-$root/.build/release/dmsnet}
+# Seen by all hosts under one path, so not in /tmp, which each has for itself.
+place=$(mktemp -d /var/tmp/dmsXXXXXX)
+chmod 755 "$place"
+data=$place/data
+# Quick, and enough to be stopped in: steps of two micro-batches.
+network=(--data "$data" --depth 18 --stem 8 --width 32 --embedding 16 --size 64 --batch 8 --micro-batch 2 --warmup 4 --seed 3)
+
+end() {
+  local status=$?
+  for thing in "${ends[@]}"; do "$thing" >/dev/null 2>&1; done
+  rm -rf "$place"
+  exit "$status"
+}
+ends=()
+trap end EXIT
+trap 'exit 1' INT TERM
+
+skip() {
+  echo "skipped: $*"
+  exit 77
+}
+
+fail() {
+  echo "failed: $*"
+  exit 1
+}
+
+# Draws the data, and trains on this machine alone what all others are to come to: local EPOCHS.
+local_run() {
+  [ -x "$dmsnet" ] || skip "$dmsnet is not built"
+  "$dmsnet" synthesize --output "$data" --patients 48 --seed 1 --size 96 --format csv >/dev/null 2>&1 || fail "synthesize"
+  "$dmsnet" train "${network[@]}" --output "$place/local" --epochs "$1" >/dev/null 2>&1 || fail "local run"
+}
+
+weights() { sha256sum "$1/checkpoints/last/model.safetensors" | head -c 64; }
+
+# The run in a folder has come to the local run's weights.
+same() { [ "$(weights "$1")" = "$(weights "$place/local")" ] || fail "$2: other weights than on one machine"; }
+
+steps() { grep -c '"loss"' "$1/metrics.jsonl" 2>/dev/null || true; }
+
+# Waits until a run has told that many steps: wait_steps RUN STEPS [SECONDS].
+wait_steps() {
+  local count
+  for _ in $(seq $((${3:-90} * 10))); do
+    count=$(steps "$1")
+    [ "${count:-0}" -ge "$2" ] && return
+    sleep 0.1
+  done
+  fail "no step $2 of $1"
+}
+
+expect() { [ "$1" = "$2" ] || fail "$3: $1, expected $2"; }
+
+# Seconds since the last call, for people.
+SECONDS=0
+said() { echo "$1: $SECONDS s" && SECONDS=0; }
