@@ -42,6 +42,7 @@ let package = Package(
     .systemLibrary(name: "CXLSX", pkgConfig: "xlsxwriter", providers: [.apt(["libxlsxwriter-dev"])]),
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CStart"),
+    .target(name: "CWatch"),
     .target(name: "Platform"),
     .target(name: "CMPI", dependencies: ["MPI"]),
     .target(name: "CJPEG", dependencies: ["JPEG"]),
@@ -55,7 +56,7 @@ let package = Package(
     .target(name: "Lowering", dependencies: ["Operations", "CKernels", "COpenBLAS"]),
     .target(name: "Models", dependencies: ["Lowering"]),
     .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CPNG", "CZip", "CXML", "CXLSX"]),
-    .target(name: "Communication", dependencies: ["Tensors", "CKernels", "CMPI"]),
+    .target(name: "Communication", dependencies: ["Tensors", "CKernels", "CMPI", "CWatch"]),
     .target(name: "Metrics"),
     .target(
       name: "Training",

@@ -8,9 +8,9 @@ public enum MPI {
   private static let marks = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS"]
 
   /// The communicator that fits how this process was started: MPI under a launcher, a single process otherwise.
-  public static func open() throws -> any Communicator {
+  package static func open() throws -> AnnouncedCommunicator {
     let environment = ProcessInfo.processInfo.environment
-    return marks.contains { environment[$0] != nil } ? try MPIJob() : SingleProcess()
+    return AnnouncedCommunicator(marks.contains { environment[$0] != nil } ? try MPIJob() : SingleProcess())
   }
 }
 
@@ -20,6 +20,7 @@ final class MPIJob: Communicator {
   let size: Int
   let host: String
   let library: String
+  let whereabouts = Whereabouts()
 
   init() throws {
     func check(_ code: Int32, _ call: String) throws {
@@ -55,15 +56,15 @@ final class MPIJob: Communicator {
     try check(dms_mpi_broadcast(bytes.baseAddress, bytes.count, Int32(root)), "broadcast of \(bytes.count) bytes")
   }
 
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency) throws {
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) throws {
     let all = transfers.lazy.filter { !$0.bytes.isEmpty }.map {
       dms_transfer(
         bytes: $0.bytes.baseAddress, count: $0.bytes.count, peer: Int32($0.peer), sends: $0.direction == .send ? 1 : 0)
     }
     let array = Array(all)
     try check(
-      dms_mpi_exchange(array, Int32(array.count), urgency.flag),
-      "exchange of \(array.reduce(0) { $0 + $1.count }) bytes")
+      dms_mpi_exchange(array, Int32(array.count), purpose.tag, urgency.flag),
+      "\(purpose) of \(array.reduce(0) { $0 + $1.count }) bytes")
   }
 
   func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {

@@ -16,6 +16,8 @@ package struct RunStart {
   package let isResumed: Bool
   /// On rank 0 of a resumed run, the checkpoint.
   package let checkpoint: Checkpoint?
+  /// The watch over the run's ranks.
+  package let watch: Watch
   /// On rank 0 of a resumed run, its folder, locked.
   private let opened: RunDirectory?
 
@@ -44,6 +46,7 @@ package struct RunStart {
       guard !options.data.isEmpty else { throw Failure(.usage, "--data DIR is missing") }
       return options
     }
+    watch = try Watch(communicator, Watch.Settings(options))
     (dataset, split) = try Self.data(options, plan.state, communicator, progress)
     sampler = Sampler(
       patients: split.training, batch: options.batch, microBatch: options.syncNorm ? nil : options.microBatch,
@@ -179,6 +182,17 @@ package struct RunStart {
     }
     if let run { progress.write { [weak run] line in try? run?.append("log.txt", line) } }
     return run
+  }
+}
+
+extension Watch.Settings {
+  /// What `options` say of the watch.
+  fileprivate init(_ options: Options) {
+    self.init()
+    timeout = Double(options.stallTimeout)
+    log = "\(options.output)/log.txt"
+    isStopRequested = { Signals.isStopRequested }
+    requests = { Signals.placeRequests }
   }
 }
 

@@ -39,7 +39,12 @@ package final class Trainer {
 
   /// Trains to the end, or until somebody asks to stop. `run` is rank 0's folder.
   package func train(in run: RunDirectory?) throws {
+    try communicator.whereabouts.during(.computing) { try steps(run) }
+  }
+
+  private func steps(_ run: RunDirectory?) throws {
     let loader = makeLoader()
+    communicator.whereabouts.finished(step: state.step)
     progress.begin(at: state.step, of: sampler.stepsPerEpoch * options.epochs)
     var isStopRequested = try communicator.maximum(Signals.isStopRequested ? 1 : 0) > 0
     while state.isEvaluationDue || state.epoch < options.epochs {
@@ -52,6 +57,7 @@ package final class Trainer {
       }
       isStopRequested = try step(loader, run)
       if state.position == sampler.stepsPerEpoch { (state.epoch, state.position) = (state.epoch + 1, 0) }
+      if options.checkEvery > 0, state.step % options.checkEvery == 0 { try checkpoints.verify(at: state.step) }
       let every = options.checkpointEvery
       if state.position == 0 || (every > 0 && state.step % every == 0) { try checkpoints.write(state, run) }
     }
@@ -64,6 +70,7 @@ package final class Trainer {
     let rate = rate(state.step)
     let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader) { try checkpoints.check() }
     state.step += 1
+    communicator.whereabouts.finished(step: state.step)
     state.position += 1
     state.optimizerSteps = gradientStep.optimizer.steps
     if let run {

@@ -24,6 +24,8 @@ struct Train: ParsableCommand {
     }
     let progress = Progress(isSpeaking: communicator.rank == 0)
     let start = try RunStart(told.given, resumes: told.own["resume"] != nil, communicator, progress)
+    defer { start.watch.stop() }
+    communicator.isVerifying = start.options.verifyCollectives
     let trainer = try Trainer(start, communicator, progress)
     try trainer.train(in: start.open(communicator, progress))
   }

@@ -7,4 +7,7 @@ void dms_stop_admit(void);
 /// The signal that asked to stop last; 0 where none did.
 int dms_stop_requested(void);
 
+/// How often SIGQUIT asked where the program is.
+int dms_place_requests(void);
+
 #endif

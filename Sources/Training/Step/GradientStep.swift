@@ -60,6 +60,8 @@ final class GradientStep {
       try peers.check()
       times.expose(communication: peers.seconds)
     }
+    communicator.whereabouts.worked(
+      seconds: times[.data] + times[.compute], microBatches: plan.shares[communicator.rank].count)
     if case .failure = result {
       reducer.giveUp()
       totals.giveUp()
@@ -115,7 +117,9 @@ final class GradientStep {
   }
 
   private func next(_ loader: Loader) throws -> Batch {
-    guard let batch = try loader.next() else { throw Failure(.run, "the loader ended before the run") }
+    guard let batch = try communicator.whereabouts.during(.loading, loader.next) else {
+      throw Failure(.run, "the loader ended before the run")
+    }
     return batch
   }
 

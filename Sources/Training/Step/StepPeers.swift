@@ -32,7 +32,9 @@ package final class StepPeers: Peers, @unchecked Sendable {
       transfers.append(Transfer(.receive, peer, start + peer * count, count))
       transfers.append(Transfer(.send, peer, start + rank * count, count))
     }
-    do { try communicator.exchange(transfers, urgency) } catch { failure = error }
+    do {
+      try communicator.exchange(transfers, urgency, for: Collective(.exchange, of: .moments, size: table.count))
+    } catch { failure = error }
     seconds += Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
   }
 

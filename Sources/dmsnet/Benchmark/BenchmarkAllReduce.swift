@@ -32,7 +32,7 @@ struct BenchmarkAllReduce: ParsableCommand {
     }
     let ranks = communicator.size
     let storage = try communicator.together { try Storage(byteCount: largest << 20) }
-    let reduction = try TreeReduction(communicator, wire: wire)
+    let reduction = try TreeReduction(communicator, of: .gradients, wire: wire)
     reduction.begin(ReductionTree(leaves: ranks), shares: (0..<ranks).map { $0..<$0 + 1 })
     let team = try ThreadTeam(count: 1)
     var rows: [Row] = []
