@@ -45,6 +45,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CStart"),
     .target(name: "CAffinity"),
+    .target(name: "CWatch"),
     .target(name: "Platform", dependencies: ["CAffinity"]),
     .target(name: "CMPI", dependencies: ["MPI"]),
     .target(name: "CJPEG", dependencies: ["JPEG"]),
@@ -58,7 +59,7 @@ let package = Package(
     .target(name: "Lowering", dependencies: ["Operations", "CKernels", "COpenBLAS"]),
     .target(name: "Models", dependencies: ["Lowering"]),
     .target(name: "Fundus", dependencies: ["Tensors", "CJPEG", "CPNG", "CZip", "CXML", "CXLSX"]),
-    .target(name: "Communication", dependencies: ["Tensors", "CKernels", "CMPI"]),
+    .target(name: "Communication", dependencies: ["Tensors", "CKernels", "CMPI", "CWatch"]),
     .target(name: "Metrics"),
     .target(
       name: "Training",

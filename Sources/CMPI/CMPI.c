@@ -88,7 +88,7 @@ static int wait_all(int count, MPI_Request *requests, int *finished, const volat
   return 0;
 }
 
-int dms_mpi_exchange(const dms_transfer *all, int count, const volatile int *is_urgent) {
+int dms_mpi_exchange(const dms_transfer *all, int count, int tag, const volatile int *is_urgent) {
   int messages = 0;
   for (int i = 0; i < count; i++) messages += (all[i].count + MESSAGE - 1) / MESSAGE;
   MPI_Request requests[messages + 1];
@@ -101,8 +101,8 @@ int dms_mpi_exchange(const dms_transfer *all, int count, const volatile int *is_
         char *bytes = (char *)all[i].bytes + at;
         const int length = all[i].count - at < MESSAGE ? all[i].count - at : MESSAGE;
         MPI_Request *request = &requests[started++];
-        const int code = sends ? MPI_Isend(bytes, length, MPI_BYTE, all[i].peer, 0, transfers, request)
-                               : MPI_Irecv(bytes, length, MPI_BYTE, all[i].peer, 0, transfers, request);
+        const int code = sends ? MPI_Isend(bytes, length, MPI_BYTE, all[i].peer, tag, transfers, request)
+                               : MPI_Irecv(bytes, length, MPI_BYTE, all[i].peer, tag, transfers, request);
         if (code) return code;
       }
   return wait_all(started, requests, finished, is_urgent);

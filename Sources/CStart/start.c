@@ -11,6 +11,7 @@
 
 static volatile sig_atomic_t requested;
 static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t questions;
 
 static void request(int number) {
   if (number == SIGINT) {
@@ -18,6 +19,11 @@ static void request(int number) {
     interrupted = 1;
   }
   requested = number;
+}
+
+static void ask(int number) {
+  (void)number;
+  questions = questions + 1;
 }
 
 static sigset_t stop_set(void) {
@@ -40,6 +46,8 @@ static void listen_for_stops(void) {
     action.sa_flags = SA_RESTART;
     sigaction(stops[i], &action, NULL);
   }
+  const struct sigaction action = {.sa_handler = ask, .sa_flags = SA_RESTART};
+  sigaction(SIGQUIT, &action, NULL);
 }
 
 /// Gives closed standard descriptors a meaning, lest a file that is opened later gets their number and messages go into it.
@@ -79,3 +87,5 @@ void dms_stop_admit(void) {
 }
 
 int dms_stop_requested(void) { return requested; }
+
+int dms_place_requests(void) { return questions; }

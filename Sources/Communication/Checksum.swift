@@ -28,12 +28,29 @@ public struct Checksum: Sendable {
 }
 
 extension Communicator {
-  /// Ends the run, naming the rank, unless every rank's checksum is that of rank 0.
-  public func verifyReplicas(_ checksum: Checksum, at step: Int) throws {
-    let own = withUnsafeBytes(of: checksum.value) { Data($0) }
-    let all = try allGather(own)
-    guard let different = all.firstIndex(where: { $0 != all[0] }) else { return }
-    throw Agreed(
-      failure: Failure(.run, "replicas differ after step \(step): rank \(different) has other weights than rank 0"))
+  /// Ends the run where ranks do not hold the same bits after step `step`: `parts`, the same ones on every rank, by name. Names the
+  /// first part that differs, and the ranks that differ from most; where no side is the larger, all. Collective.
+  public func verifyReplicas(_ parts: [(name: String, bytes: UnsafeRawBufferPointer)], at step: Int) throws {
+    guard size > 1 else { return }
+    let own = parts.map { part in
+      var checksum = Checksum()
+      checksum.add(part.bytes)
+      return checksum.value
+    }
+    var whole = Checksum()
+    own.withUnsafeBytes { whole.add($0) }
+    let digests = try allGather(withUnsafeBytes(of: whole.value) { Data($0) })
+    guard digests.contains(where: { $0 != digests[0] }) else { return }
+    let all = try allGather(own.withUnsafeBytes { Data($0) }).map { data in
+      data.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
+    }
+    guard let first = parts.indices.first(where: { part in all.contains { $0[part] != all[0][part] } }) else { return }
+    let groups = RankGroups(all.map { $0[first] })
+    let minority = groups.minority
+    let who =
+      minority.count == size
+      ? groups.all.map(\.names).joined(separator: " and ") + " hold different bits of \(parts[first].name)"
+      : "\(minority.names) \(minority.count == 1 ? "holds" : "hold") other bits of \(parts[first].name) than the rest"
+    throw Agreed(failure: Failure(.run, "replicas differ after step \(step): \(who)"))
   }
 }

@@ -48,14 +48,17 @@ public protocol Communicator: AnyObject {
   var host: String { get }
   /// The library behind it, with its version.
   var library: String { get }
+  /// Where this rank is.
+  var whereabouts: Whereabouts { get }
 
   /// Waits for all ranks.
   func barrier() throws
   /// Gives every rank the bytes of `root`.
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws
   /// Sends and receives all of `transfers`, and returns when all are done. What one rank sends to another arrives in the order of
-  /// its transfers. Waiting leaves the processor to others, all the more where it is not urgent.
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency) throws
+  /// its transfers, and is not taken for what is sent for another purpose. Waiting leaves the processor to others, all the more
+  /// where it is not urgent.
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) throws
   /// Adds up all ranks' values, in place and in the order that the library likes: what the reduction in the tree's order is measured
   /// against.
   func sum(_ values: UnsafeMutableBufferPointer<Float>) throws

@@ -9,17 +9,17 @@ public enum MPI {
 
   /// The communicator that fits how this process was started: MPI under a launcher, a single process otherwise. Refused where the
   /// launcher started several processes and MPI does not know of them: each would do all the work alone.
-  public static func open() throws -> any Communicator {
+  package static func open() throws -> AnnouncedCommunicator {
     let environment = ProcessInfo.processInfo.environment
     let launcher = Launcher(environment)
     try launcher?.requireInterface(environment, library: MPIJob.libraryName())
     guard marks.contains(where: { environment[$0] != nil }) else {
       try launcher?.require(ranks: 1, library: MPIJob.libraryName())
-      return SingleProcess()
+      return AnnouncedCommunicator(SingleProcess())
     }
     let job = try MPIJob()
     try launcher?.require(ranks: job.size, library: job.library)
-    return job
+    return AnnouncedCommunicator(job)
   }
 }
 
@@ -29,6 +29,7 @@ final class MPIJob: Communicator {
   let size: Int
   let host: String
   let library: String
+  let whereabouts = Whereabouts()
 
   init() throws {
     func check(_ code: Int32, _ call: String) throws {
@@ -71,15 +72,15 @@ final class MPIJob: Communicator {
     try check(dms_mpi_broadcast(bytes.baseAddress, bytes.count, Int32(root)), "broadcast of \(bytes.count) bytes")
   }
 
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency) throws {
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) throws {
     let all = transfers.lazy.filter { !$0.bytes.isEmpty }.map {
       dms_transfer(
         bytes: $0.bytes.baseAddress, count: $0.bytes.count, peer: Int32($0.peer), sends: $0.direction == .send ? 1 : 0)
     }
     let array = Array(all)
     try check(
-      dms_mpi_exchange(array, Int32(array.count), urgency.flag),
-      "exchange of \(array.reduce(0) { $0 + $1.count }) bytes")
+      dms_mpi_exchange(array, Int32(array.count), purpose.tag, urgency.flag),
+      "\(purpose) of \(array.reduce(0) { $0 + $1.count }) bytes")
   }
 
   func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {

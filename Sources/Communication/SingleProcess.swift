@@ -7,10 +7,11 @@ final class SingleProcess: Communicator {
   let size = 1
   let host = ProcessInfo.processInfo.hostName
   let library = "none"
+  let whereabouts = Whereabouts()
 
   func barrier() {}
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) {}
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency) {}
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) {}
   func sum(_ values: UnsafeMutableBufferPointer<Float>) {}
   func sum(_ values: UnsafeMutableBufferPointer<Double>) {}
   func maximum(_ value: Int) -> Int { value }

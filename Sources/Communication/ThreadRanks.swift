@@ -30,6 +30,7 @@ private final class ThreadRank: Communicator {
   let size: Int
   let host = "thread"
   let library = "threads"
+  let whereabouts = Whereabouts()
   private let meeting: Meeting
 
   init(_ rank: Int, _ meeting: Meeting) { (self.rank, size, self.meeting) = (rank, meeting.size, meeting) }
@@ -41,12 +42,12 @@ private final class ThreadRank: Communicator {
     if rank != root { all[root].copyBytes(to: bytes) }
   }
 
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency) {
+  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) {
     for transfer in transfers where transfer.direction == .send {
-      meeting.post(Data(transfer.bytes), from: rank, to: transfer.peer)
+      meeting.post(Data(transfer.bytes), Way(sender: rank, receiver: transfer.peer, tag: purpose.tag))
     }
     for transfer in transfers where transfer.direction == .receive {
-      meeting.take(from: transfer.peer, to: rank).copyBytes(to: transfer.bytes)
+      meeting.take(Way(sender: transfer.peer, receiver: rank, tag: purpose.tag)).copyBytes(to: transfer.bytes)
     }
   }
 
@@ -76,11 +77,15 @@ private final class ThreadRank: Communicator {
   func close() {}
 }
 
+/// From whom to whom a letter goes, and what for.
+private struct Way: Hashable {
+  let sender, receiver: Int
+  let tag: Int32
+}
+
 /// Where the ranks meet: one gathering at a time, and letters from one to another.
 private final class Meeting: @unchecked Sendable {
   // Unchecked: everything that changes is touched under `condition` only.
-  private struct Way: Hashable { let sender, receiver: Int }
-
   let size: Int
   private let condition = NSCondition()
   private var brought: [Data?]
@@ -110,16 +115,15 @@ private final class Meeting: @unchecked Sendable {
     }
   }
 
-  func post(_ bytes: Data, from sender: Int, to receiver: Int) {
+  func post(_ bytes: Data, _ way: Way) {
     condition.withLock {
-      letters[Way(sender: sender, receiver: receiver), default: []].append(bytes)
+      letters[way, default: []].append(bytes)
       condition.broadcast()
     }
   }
 
-  func take(from sender: Int, to receiver: Int) -> Data {
-    let way = Way(sender: sender, receiver: receiver)
-    return condition.withLock {
+  func take(_ way: Way) -> Data {
+    condition.withLock {
       while letters[way]?.isEmpty ?? true { condition.wait() }
       return letters[way]?.removeFirst() ?? Data()
     }

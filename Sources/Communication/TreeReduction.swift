@@ -15,6 +15,7 @@ public enum Wire: String, Sendable, CaseIterable {
 /// subtree; the bits are the same for any number of ranks.
 public final class TreeReduction {
   private let communicator: any Communicator
+  private let content: Collective.Content
   private let wire: Wire
   private let urgency: Urgency
   private let sum: TreeSum
@@ -26,11 +27,12 @@ public final class TreeReduction {
   private var partsByRank: [[Range<Int>]] = []
   private var tree = ReductionTree(leaves: 0)
 
-  /// Reductions over the ranks of `communicator`.
+  /// Reductions of `content` over the ranks of `communicator`.
   public init(
-    _ communicator: any Communicator, wire: Wire = .float32, urgency: Urgency = Urgency()
+    _ communicator: any Communicator, of content: Collective.Content, wire: Wire = .float32,
+    urgency: Urgency = Urgency()
   ) throws {
-    (self.communicator, self.wire, self.urgency) = (communicator, wire, urgency)
+    (self.communicator, self.content, self.wire, self.urgency) = (communicator, content, wire, urgency)
     sum = try TreeSum()
   }
 
@@ -44,8 +46,8 @@ public final class TreeReduction {
   public var parts: [Range<Int>] { partsByRank[communicator.rank] }
 
   /// Sums `bucket` of the arrays whose parts this rank has in `own`; afterwards this rank's slice of `own.array` is the sum over all
-  /// ranks' micro-batches, and the rest of the bucket is of no use.
-  public func reduceScatter(_ bucket: Range<Int>, _ own: PartialSums) throws {
+  /// ranks' micro-batches, and the rest of the bucket is of no use. `number`: the bucket's, where there are several.
+  public func reduceScatter(_ bucket: Range<Int>, number: Int? = nil, _ own: PartialSums) throws {
     let (rank, ranks) = (communicator.rank, communicator.size)
     let slices = Buckets.slices(bucket, ranks: ranks)
     let slice = slices[rank]
@@ -60,19 +62,20 @@ public final class TreeReduction {
     for other in 0..<ranks where other != rank {
       moves += own.parts(from: slices[other].lowerBound).map { Move(.send, other, $0.values, slices[other].count) }
     }
-    try exchange(moves)
+    try exchange(moves, Collective(.reduceScatter, of: content, bucket: number, size: bucket.count))
     addends.sort { $0.node.lowerBound < $1.node.lowerBound }
     sum.sum(addends, of: 0..<tree.leaves, into: own.array + slice.lowerBound, count: slice.count)
   }
 
   /// Gives every rank the slices of `bucket` that the others have in `array`.
-  public func allGather(_ bucket: Range<Int>, _ array: UnsafeMutablePointer<Float>) throws {
+  public func allGather(_ bucket: Range<Int>, number: Int? = nil, _ array: UnsafeMutablePointer<Float>) throws {
     let slices = Buckets.slices(bucket, ranks: communicator.size)
     let own = slices[communicator.rank]
     let others = slices.indices.filter { $0 != communicator.rank }
     try exchange(
       others.map { Move(.receive, $0, array + slices[$0].lowerBound, slices[$0].count) }
-        + others.map { Move(.send, $0, array + own.lowerBound, own.count) })
+        + others.map { Move(.send, $0, array + own.lowerBound, own.count) },
+      Collective(.allGather, of: content, bucket: number, size: bucket.count))
     // All ranks go on with what the others have received.
     if wire == .bfloat16, !others.isEmpty {
       let rounded: UnsafeMutablePointer<UInt16> = try narrow.elements(own.count)
@@ -93,9 +96,10 @@ public final class TreeReduction {
     }
   }
 
-  private func exchange(_ moves: [Move]) throws {
+  private func exchange(_ moves: [Move], _ purpose: Collective) throws {
     guard wire == .bfloat16 else {
-      return try communicator.exchange(moves.map { Transfer($0.direction, $0.peer, $0.values, $0.count) }, urgency)
+      return try communicator.exchange(
+        moves.map { Transfer($0.direction, $0.peer, $0.values, $0.count) }, urgency, for: purpose)
     }
     var next: UnsafeMutablePointer<UInt16> = try narrow.elements(moves.reduce(0) { $0 + $1.count })
     let places = moves.map { move in
@@ -103,7 +107,8 @@ public final class TreeReduction {
       if move.direction == .send { dms_to_bfloat16(next, move.values, move.count) }
       return next
     }
-    try communicator.exchange(zip(moves, places).map { Transfer($0.direction, $0.peer, $1, $0.count) }, urgency)
+    try communicator.exchange(
+      zip(moves, places).map { Transfer($0.direction, $0.peer, $1, $0.count) }, urgency, for: purpose)
     for (move, place) in zip(moves, places) where move.direction == .receive {
       dms_from_bfloat16(move.values, place, move.count)
     }

@@ -89,6 +89,11 @@ public final class Variables: @unchecked Sendable {
   /// The bytes of variable `index` within `bytes`.
   public func byteRange(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index] + list[index].type.byteCount }
 
+  /// The bytes of variable `index`.
+  public func bytes(of index: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: address(index), count: list[index].type.byteCount)
+  }
+
   /// For each gradient in order: the variable and its elements within `gradients`.
   public var gradientRanges: [(index: Int, range: Range<Int>)] { withGradient.map { ($0, range($0)) } }
 

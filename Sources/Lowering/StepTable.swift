@@ -7,7 +7,7 @@ public final class StepTable: @unchecked Sendable {
   // Unchecked: between meetings programs write rows of their own, or all only read; whoever runs them sets the table up before.
 
   /// Micro-batches of the step.
-  private(set) var rows = 0
+  public private(set) var rows = 0
   private var first = 0
   private var filled: Storage?
   private var read: Storage?

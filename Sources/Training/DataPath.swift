@@ -73,7 +73,9 @@ public struct DataPath {
     let meter = progress.meter(of: count, "pairs")
     let writer = CacheWriter(location, preparation, workers: workers) { Signals.isStopRequested }
     do {
-      let cache = try writer.cache(of: dataset, say: progress.say) { meter.done($0) }
+      let cache = try communicator.whereabouts.during(.preparing) {
+        try writer.cache(of: dataset, say: progress.say) { meter.done($0) }
+      }
       progress.say("prepared \(count) pairs in \(meter.summary)")
       return (cache, nil)
     } catch let failure as Failure where failure.kind == .stopped {

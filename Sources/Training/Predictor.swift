@@ -35,6 +35,9 @@ public struct Predictor {
     (self.communicator, self.workers) = (communicator, workers)
   }
 
+  /// Where this rank is.
+  var whereabouts: Whereabouts { communicator.whereabouts }
+
   /// To be called after the replica's variables changed.
   func variablesChanged() { replica.variablesChanged() }
 
@@ -65,7 +68,7 @@ public struct Predictor {
     }
     let mine = try communicator.together {
       var result: [Float] = []
-      while let batch = try loader.next() {
+      while let batch = try communicator.whereabouts.during(.loading, loader.next) {
         let program = try replica.inference(pairs: batch.examples.count)
         program.fill("images") { batch.copyImages(into: $0) }
         program.run()

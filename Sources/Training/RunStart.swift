@@ -18,6 +18,8 @@ package struct RunStart {
   package let checkpoint: Checkpoint?
   /// On rank 0 of a new run, the weights that it starts from, if any.
   let pretrained: PretrainedWeights?
+  /// The watch over the run's ranks.
+  package let watch: Watch
   /// On rank 0 of a resumed run, its folder, locked.
   private let opened: RunDirectory?
 
@@ -46,6 +48,7 @@ package struct RunStart {
       guard !options.data.isEmpty else { throw Failure(.usage, "--data DIR is missing") }
       return options
     }
+    watch = try Watch(communicator, Watch.Settings(options))
     (dataset, split) = try Self.data(options, plan.state, communicator, progress)
     sampler = Sampler(
       options.sampling, dataset, patients: split.training, batch: options.batch, microBatch: options.microBatch,
@@ -197,6 +200,17 @@ package struct RunStart {
     }
     if let run { progress.write { [weak run] line in try? run?.append("log.txt", line) } }
     return run
+  }
+}
+
+extension Watch.Settings {
+  /// What `options` say of the watch.
+  fileprivate init(_ options: Options) {
+    self.init()
+    timeout = Double(options.stallTimeout)
+    log = "\(options.output)/log.txt"
+    isStopRequested = { Signals.isStopRequested }
+    requests = { Signals.placeRequests }
   }
 }
 

@@ -29,13 +29,13 @@ package final class TimedSteps {
     (self.options, self.dataset, self.communicator) = (options, dataset, communicator)
     patients = dataset.map { Array($0.patients.indices) } ?? []
     labels = dataset?.labels.count ?? 8
-    let peers = options.syncNorm ? StepPeers(communicator) : nil
+    let meeting = options.syncNorm ? StepMeeting(communicator) : nil
     let (plan, labels) = (StepPlan(Self.sampler(options, pairs, patients), step: 0, ranks: communicator.size), labels)
     gradientStep = try communicator.together {
       let replica = try Replica(
         options.network(labels: labels), height: options.size.height, width: options.size.width,
-        threads: options.threads, seed: options.seed, recomputes: options.recompute, peers: peers)
-      return try GradientStep(options, replica, communicator, peers, largest: plan)
+        threads: options.threads, seed: options.seed, recomputes: options.recompute, table: meeting?.table)
+      return try GradientStep(options, replica, communicator, meeting, largest: plan)
     }
   }
 
@@ -43,7 +43,7 @@ package final class TimedSteps {
   private static func sampler(_ options: Options, _ pairs: Int, _ patients: [Int]) -> Sampler {
     Sampler(
       patients: patients.isEmpty ? Array(0..<pairs) : patients, batch: pairs,
-      microBatch: options.syncNorm ? nil : options.microBatch, seed: options.seed, dropLast: true)
+      microBatch: options.microBatch, seed: options.seed, dropLast: true)
   }
 
   /// Takes `steps` steps of `pairs` pairs. Collective.
@@ -73,7 +73,7 @@ package final class TimedSteps {
     guard sampler.stepsPerEpoch > 0 else {
       throw Failure(.usage, "a step of \(sampler.batch) pairs is more than the \(patients.count) of the data set")
     }
-    let microBatches = sampler.microBatches(step: 0, ranks: communicator.size)
+    let microBatches = sampler.microBatches(step: 0)
     guard microBatches.count >= communicator.size else {
       throw Failure(
         .usage,

@@ -40,7 +40,7 @@ package final class Trainer {
   /// Trains to the end, or until somebody asks to stop, and notes there how it ended. `run` is rank 0's folder.
   package func train(in run: RunDirectory?) throws {
     do {
-      try takeSteps(run)
+      try communicator.whereabouts.during(.computing) { try takeSteps(run) }
       if run != nil { RunEnd.note(nil, in: options.output) }
     } catch {
       // An error that all know of is noted by rank 0, one that this rank alone met by this rank.
@@ -53,6 +53,7 @@ package final class Trainer {
     let loader = Loader(
       dataset, options, sampler, for: communicator.rank, of: communicator.size, from: (state.epoch, state.position),
       epochs: options.epochs)
+    communicator.whereabouts.finished(step: state.step)
     if run != nil, state.step == 0 { try BatchDump(options)?.write(start: replica.variables) }
     progress.begin(at: state.step, of: sampler.stepsPerEpoch * options.epochs)
     var isStopRequested = try communicator.maximum(Signals.isStopRequested ? 1 : 0) > 0
@@ -67,6 +68,7 @@ package final class Trainer {
       }
       isStopRequested = try step(loader, run)
       if state.position == sampler.stepsPerEpoch { (state.epoch, state.position) = (state.epoch + 1, 0) }
+      if options.checkEvery > 0, state.step % options.checkEvery == 0 { try checkpoints.verify(at: state.step) }
       let every = options.checkpointEvery
       if state.position == 0 || (every > 0 && state.step % every == 0) { try checkpoints.write(state, run) }
     }
@@ -81,8 +83,11 @@ package final class Trainer {
     let plan = StepPlan(sampler, step: state.position, ranks: communicator.size)
     let rate = rate(state.step)
     gradientStep.optimizer.epoch = state.epoch
-    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader.next) { try checkpoints.check() }
+    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader.next) {
+      try checkpoints.check()
+    }
     state.step += 1
+    communicator.whereabouts.finished(step: state.step)
     state.position += 1
     state.optimizerSteps = gradientStep.optimizer.steps
     if let run {

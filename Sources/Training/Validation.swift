@@ -23,6 +23,10 @@ struct Validation {
   /// `metrics.jsonl` last: a run that is killed in between does it again and ends the same. `finishCheckpoint` returns once the
   /// epoch's checkpoint is there, which the best evaluation's link needs.
   func evaluate(_ state: inout State, _ run: RunDirectory?, finishCheckpoint: () throws -> Void) throws {
+    try predictor.whereabouts.during(.evaluating) { try measure(&state, run, finishCheckpoint: finishCheckpoint) }
+  }
+
+  private func measure(_ state: inout State, _ run: RunDirectory?, finishCheckpoint: () throws -> Void) throws {
     guard !patients.isEmpty else {
       state.finishEvaluation(score: nil)
       return

@@ -88,15 +88,15 @@ struct Main: ParsableCommand {
 /// The MPI job this process is part of.
 enum Job {
   // Unsafe but sound: set once by the main thread, which alone reads it.
-  nonisolated(unsafe) private(set) static var joined: (any Communicator)?
+  nonisolated(unsafe) private(set) static var joined: AnnouncedCommunicator?
 
   /// Joins the job.
-  static func join() throws -> any Communicator {
+  static func join() throws -> AnnouncedCommunicator {
     let communicator = try MPI.open()
     joined = communicator
     return communicator
   }
 
   /// The job, which was joined before any command runs.
-  static func communicator() throws -> any Communicator { try joined ?? join() }
+  static func communicator() throws -> AnnouncedCommunicator { try joined ?? join() }
 }

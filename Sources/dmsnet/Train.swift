@@ -25,6 +25,8 @@ struct Train: ParsableCommand {
     let progress = Progress(isSpeaking: communicator.rank == 0)
     let start = try RunStart(told.given, resumes: told.own["resume"] != nil, communicator, progress)
     if let line = try communicator.crowdingLine(threads: start.options.threads) { progress.say(line) }
+    defer { start.watch.stop() }
+    communicator.isVerifying = start.options.verifyCollectives
     let trainer = try Trainer(start, communicator, progress)
     try trainer.train(in: start.open(communicator, progress))
   }

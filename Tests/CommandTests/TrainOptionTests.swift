@@ -108,6 +108,20 @@ struct TrainOptionTests {
         #expect(bench.place.text("\(run.name)/config.yaml").contains("shard-optimizer: true\n"))
       }
     },
+    "stall-timeout": { bench in
+      let run = try bench.keeps(
+        ["--stall-timeout", "0"], beside: ["--micro-batch", "2"], ranks: hasLauncher ? 2 : nil)
+      #expect(bench.place.text("\(run.name)/config.yaml").contains("stall-timeout: 0\n"))
+      #expect(try bench.train(["--stall-timeout", "-1"]).code == 64)
+    },
+    "check-every": { bench in
+      try bench.keeps(["--check-every", "1"], beside: ["--micro-batch", "2"], ranks: hasLauncher ? 2 : nil)
+      #expect(try bench.train(["--check-every", "-1"]).code == 64)
+    },
+    "verify-collectives": { bench in
+      let run = try bench.keeps(["--verify-collectives"], beside: ["--micro-batch", "2"], ranks: hasLauncher ? 2 : nil)
+      #expect(bench.place.text("\(run.name)/config.yaml").contains("verify-collectives: true\n"))
+    },
   ]
 
   private static let network: [String: Trial] = [

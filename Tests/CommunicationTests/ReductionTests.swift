@@ -26,7 +26,7 @@ private func reduced(_ arrays: [[Float]], ranks: Int, buckets: [Range<Int>], thr
     let array = UnsafeMutableBufferPointer(rebasing: storage.floats[..<count])
     let tree = ReductionTree(leaves: arrays.count)
     let sums = PartialSums(array, team: try ThreadTeam(count: threads))
-    let reduction = try TreeReduction(communicator)
+    let reduction = try TreeReduction(communicator, of: .gradients)
     // Twice: what a step leaves behind must not change the next.
     for _ in 0..<2 {
       sums.begin(tree)

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,6 +35,18 @@ int symlink(const char *target, const char *path) {
 int rename(const char *from, const char *to) {
   count();
   return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+long pread(int descriptor, void *bytes, unsigned long count, long offset) {
+  const char *path = getenv("HANG_ON");
+  char link[64], name[4096] = "", mark[4096];
+  if (path) {
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    snprintf(mark, sizeof mark, "%s.hang", path);
+    if (readlink(link, name, sizeof name - 1) > 0 && !strcmp(name, path))
+      while (!access(mark, F_OK)) usleep(100000);
+  }
+  return syscall(SYS_pread64, descriptor, bytes, count, offset);
 }
 
 int fsync(int descriptor) {

@@ -42,16 +42,23 @@ func conform(_ communicator: any Communicator) throws {
   }
 
   // Replicas that differ are named.
-  var checksum = Checksum()
-  [UInt8](repeating: 1, count: 1000).withUnsafeBytes { checksum.add($0) }
-  try communicator.verifyReplicas(checksum, at: 1)
+  func verify(_ tensors: [[UInt8]], at step: Int) throws {
+    try tensors[0].withUnsafeBytes { first in
+      try tensors[1].withUnsafeBytes { try communicator.verifyReplicas([("first", first), ("second", $0)], at: step) }
+    }
+  }
+  var tensors = [[UInt8]](repeating: [UInt8](repeating: 1, count: 1000), count: 2)
+  try verify(tensors, at: 1)
   if size > 1 {
-    if rank == size - 1 { [UInt8(9)].withUnsafeBytes { checksum.add($0) } }
+    // One bit on one rank.
+    if rank == size - 1 { tensors[1][999] ^= 4 }
     do {
-      try communicator.verifyReplicas(checksum, at: 7)
+      try verify(tensors, at: 7)
       try require(false, "different replicas went unnoticed")
     } catch let agreed as Agreed {
-      try require(agreed.failure.message.contains("step 7: rank \(size - 1)"), "the different rank's name")
+      let who =
+        size > 2 ? "rank \(size - 1) holds other bits of second" : "rank 0 and rank 1 hold different bits of second"
+      try require(agreed.failure.message.contains("step 7: \(who)"), "the different rank's name: \(agreed.failure)")
     }
   }
 }
@@ -72,13 +79,36 @@ func exchange(_ communicator: any Communicator, _ count: Int, _ require: (Bool, 
       transfers.append(Transfer(.receive, other, place(other, 2 + number), count))
     }
   }
-  try communicator.exchange(transfers, Urgency(count % 2 == 0))
+  try communicator.exchange(transfers, Urgency(count % 2 == 0), for: Collective(.exchange, size: count))
   let isRight = others.allSatisfy { other in
     (0..<2).allSatisfy { number in
       (0..<count).allSatisfy { place(other, 2 + number)[$0] == value(other, rank, number) }
     }
   }
   try require(isRight, "exchange of \(count) floats")
+}
+
+/// Buckets of gradients are summed, but for one that the last rank leaves out: a watch names it and ends the job, or where ranks
+/// compare what they do, each hears of it.
+func leaveOut(_ communicator: AnnouncedCommunicator, verifies: Bool) throws {
+  var settings = Watch.Settings()
+  settings.timeout = 4
+  let watch = try Watch(communicator, settings)
+  defer { watch.stop() }
+  communicator.isVerifying = verifies
+  let storage = try Storage(byteCount: 4 * 4 * Buckets.chunk)
+  let sums = PartialSums(storage.floats, team: try ThreadTeam(count: 1))
+  let tree = ReductionTree(leaves: communicator.size)
+  let reduction = try TreeReduction(communicator, of: .gradients)
+  sums.begin(tree)
+  reduction.begin(tree, shares: (0..<communicator.size).map { $0..<$0 + 1 })
+  _ = try sums.expect(communicator.rank)
+  for number in 0..<4 where communicator.rank < communicator.size - 1 || number != 2 {
+    let bucket = number * Buckets.chunk..<(number + 1) * Buckets.chunk
+    sums.joinLast(bucket)
+    try reduction.reduceScatter(bucket, number: number, sums)
+    try reduction.allGather(bucket, number: number, sums.array)
+  }
 }
 
 let communicator = try MPI.open()
@@ -91,6 +121,7 @@ do {
     let ranks = ThreadRanks.run(Int(CommandLine.arguments[2]) ?? 1) { try conform($0) }
     for result in ranks { try result.get() }
     print("conforms")
+  case "leave-out": try leaveOut(communicator, verifies: CommandLine.arguments.last == "verify")
   case "size": if communicator.rank == 0 { print(communicator.size) }
   default:
     try conform(communicator)

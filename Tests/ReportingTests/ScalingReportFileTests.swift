@@ -1,9 +1,8 @@
 import Foundation
 import FoundationXML
-import Testing
-
 import Reporting
 import Scaling
+import Testing
 
 /// The files of a report of drawn points.
 struct ScalingReportFileTests {

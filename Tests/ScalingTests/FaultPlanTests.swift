@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import Scaling
+import Testing
 
 struct FaultPlanTests {
   /// Without costs but for what is lost, whole intervals between exponential failures have a mean that is known.

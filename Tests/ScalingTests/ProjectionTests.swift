@@ -1,8 +1,7 @@
 import Communication
 import Foundation
-import Testing
-
 import Scaling
+import Testing
 
 struct ProjectionTests {
   /// Every float that one rank sends another, counted one pair of ranks after the other.

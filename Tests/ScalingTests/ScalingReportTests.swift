@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import Scaling
+import Testing
 
 /// Points of steps that take `seconds`, and what is made of them.
 struct ScalingReportTests {

@@ -25,8 +25,9 @@ int dms_mpi_library(char *text);
 void dms_mpi_error(int code, char *text);
 int dms_mpi_barrier(void);
 int dms_mpi_broadcast(void *bytes, long count, int root);
-/// Sends and receives all of `all`, sleeping between looks: briefly while `is_urgent` is not 0, which another thread may change.
-int dms_mpi_exchange(const dms_transfer *all, int count, const volatile int *is_urgent);
+/// Sends and receives all of `all` under `tag`, at most 32767, sleeping between looks: briefly while `is_urgent` is not 0, which another
+/// thread may change.
+int dms_mpi_exchange(const dms_transfer *all, int count, int tag, const volatile int *is_urgent);
 int dms_mpi_sum_floats(float *values, long count);
 int dms_mpi_sum_doubles(double *values, long count);
 int dms_mpi_maximum(long long *values, int count);

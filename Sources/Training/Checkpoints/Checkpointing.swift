@@ -8,17 +8,25 @@ final class Checkpointing {
   private let communicator: any Communicator
   private let keep: Int
   private let writer = CheckpointWriter()
+  /// What replicas have in common, and the step after which that was last proved.
+  private let common: [(name: String, bytes: UnsafeRawBufferPointer)]
+  private var verified: Int?
 
   init(_ variables: Variables, _ optimizer: Optimizer, _ communicator: any Communicator, keep: Int) {
     (self.variables, self.optimizer, self.communicator, self.keep) = (variables, optimizer, communicator, keep)
+    common = variables.list.indices.map { (variables.list[$0].name, variables.bytes(of: $0)) } + optimizer.common
+  }
+
+  /// Ends the run unless all ranks hold the same bits after step `step`. Collective.
+  func verify(at step: Int) throws {
+    guard verified != step else { return }
+    try communicator.verifyReplicas(common, at: step)
+    verified = step
   }
 
   /// Begins to write a checkpoint of `state` on rank 0, whose folder `run` is. Collective.
   func write(_ state: State, _ run: RunDirectory?) throws {
-    var checksum = Checksum()
-    checksum.add(UnsafeRawBufferPointer(variables.bytes))
-    if let bytes = optimizer.sharedBytes { checksum.add(bytes) }
-    try communicator.verifyReplicas(checksum, at: state.step)
+    try verify(at: state.step)
     // The copies of the one before are given back first.
     try finish()
     let files = try optimizer.files()
@@ -32,5 +40,7 @@ final class Checkpointing {
   func check() throws { try writer.check() }
 
   /// Waits until the newest checkpoint is whole. Collective.
-  func finish() throws { try communicator.together { try writer.finish() } }
+  func finish() throws {
+    try communicator.together { try communicator.whereabouts.during(.writing) { try writer.finish() } }
+  }
 }

@@ -111,6 +111,16 @@ package struct OptionTable: Sendable {
   package let shardOptimizer = TrainOption(
     "shard-optimizer", "Each rank keeps and updates a slice of the optimizer's state.",
     false, onResume: .mayChange)
+  package let stallTimeout = TrainOption(
+    "stall-timeout",
+    "Seconds that a rank may keep the others waiting without getting on, before the run ends and names it.",
+    60, .range(0...86400, off: "for ever"), onResume: .mayChange)
+  package let checkEvery = TrainOption(
+    "check-every", "Steps between comparisons of the ranks' weights; checkpoints are compared in any case.",
+    100, .range(0...1_000_000_000, off: "off"), onResume: .mayChange)
+  package let verifyCollectives = TrainOption(
+    "verify-collectives", "Ranks compare what they are about to do before each collective.",
+    false, onResume: .mayChange)
   package let epochs = TrainOption(
     "epochs", "Epochs.",
     10, .range(1...1_000_000), onResume: .mayChange)

@@ -16,6 +16,7 @@ package final class GradientReducer {
   /// When the step began and when each bucket became ready to travel, in nanoseconds of the system's uptime.
   private var beginning: UInt64 = 0
   private var readiness: [UInt64] = []
+  private let whereabouts: Whereabouts
   /// Whether the step waits for what is under way.
   private let urgency = Urgency(false)
 
@@ -28,21 +29,21 @@ package final class GradientReducer {
     _ variables: Variables, _ communicator: any Communicator, team: ThreadTeam, bucketBytes: Int, wire: Wire,
     isSharded: Bool
   ) throws {
-    self.variables = variables
+    (self.variables, whereabouts) = (variables, communicator.whereabouts)
     tensors = variables.gradientRanges
     let buckets = Buckets(
       count: variables.gradientCount, tensors: tensors.map(\.range), capacity: bucketBytes
     ).ranges
     self.buckets = buckets
     let sums = PartialSums(variables.gradients, team: team)
-    let reduction = try TreeReduction(communicator, wire: wire, urgency: urgency)
+    let reduction = try TreeReduction(communicator, of: .gradients, wire: wire, urgency: urgency)
     (self.sums, self.reduction) = (sums, reduction)
     guard communicator.size > 1 else {
       jobs = nil
       return
     }
     let work = Work(
-      buckets: buckets, sums: sums, reduction: reduction, gathering: try TreeReduction(communicator),
+      buckets: buckets, sums: sums, reduction: reduction, gathering: try TreeReduction(communicator, of: .weights),
       weights: variables.weights, isSharded: isSharded)
     jobs = BackgroundJobs("all-reduce") { try work.run($0) }
   }
@@ -63,10 +64,11 @@ package final class GradientReducer {
     func run(_ job: Int) throws {
       if job < buckets.count {
         sums.joinLast(buckets[job])
-        try reduction.reduceScatter(buckets[job], sums)
-        if !isSharded { try reduction.allGather(buckets[job], sums.array) }
+        try reduction.reduceScatter(buckets[job], number: job, sums)
+        if !isSharded { try reduction.allGather(buckets[job], number: job, sums.array) }
       } else if let weights = weights.baseAddress {
-        try gathering.allGather(buckets[job - buckets.count], weights)
+        let number = job - buckets.count
+        try gathering.allGather(buckets[number], number: number, weights)
       }
     }
   }
@@ -135,7 +137,7 @@ package final class GradientReducer {
   /// Waits until buckets up to number `bucket` are sums over the whole step: everywhere, or where sharded in this rank's slices.
   package func wait(for bucket: Int) throws {
     urgency.set(true)
-    if let jobs { return try jobs.wait(for: bucket + 1) }
+    if let jobs { return try whereabouts.during(.waiting) { try jobs.wait(for: bucket + 1) } }
     if !isJoined { sums.joinLast() }
     isJoined = true
   }
@@ -147,7 +149,7 @@ package final class GradientReducer {
   func gatherWeights(of bucket: Int) { jobs?.release(upTo: buckets.count + bucket + 1) }
 
   /// Where sharded: waits until all weights are there.
-  func waitForWeights() throws { try jobs?.wait(for: 2 * buckets.count) }
+  func waitForWeights() throws { try whereabouts.during(.waiting) { try jobs?.wait(for: 2 * buckets.count) } }
 
   /// Seconds that this step's communication took, hidden or not.
   var busySeconds: Double { jobs?.busySeconds ?? 0 }

@@ -64,6 +64,8 @@ final class GradientStep {
       return try runMicroBatches(plan, next, number, &times)
     }
     times.expose(communication: meeting?.seconds ?? 0)
+    communicator.whereabouts.worked(
+      seconds: times[.data] + times[.compute], microBatches: plan.shares[communicator.rank].count)
     if case .failure = result {
       reducer.giveUp()
       totals.giveUp()
@@ -113,12 +115,14 @@ final class GradientStep {
     try communicator.together {
       try prelude()
       try meeting.prepare(runner.replica, plan)
-      return try plan.shares[communicator.rank].map { _ in try Self.required(next) }
+      return try plan.shares[communicator.rank].map { _ in try required(next) }
     }
   }
 
-  private static func required(_ next: () throws -> Batch?) throws -> Batch {
-    guard let batch = try next() else { throw Failure(.run, "the loader ended before the run") }
+  private func required(_ next: () throws -> Batch?) throws -> Batch {
+    guard let batch = try communicator.whereabouts.during(.loading, next) else {
+      throw Failure(.run, "the loader ended before the run")
+    }
     return batch
   }
 
@@ -128,7 +132,7 @@ final class GradientStep {
   ) throws {
     let own = plan.shares[communicator.rank]
     for leaf in own {
-      let batch = try Self.required(next)
+      let batch = try required(next)
       times.lap(.data)
       try dump?.write(batch, step: number, part: leaf, of: options.preparation)
       let isLast = leaf == own.upperBound - 1

@@ -85,9 +85,17 @@ final class Optimizer {
     replica.variablesChanged()
   }
 
-  /// What replicas that hold everything must have in common beside the variables.
-  var sharedBytes: UnsafeRawBufferPointer? {
-    shards.isSharded ? nil : averageState.map { UnsafeRawBufferPointer(start: $0.base, count: $0.byteCount) }
+  /// What replicas must have in common beside the variables, by name; nothing where each rank has a slice.
+  var common: [(name: String, bytes: UnsafeRawBufferPointer)] {
+    guard !shards.isSharded else { return [] }
+    let states = zip(names, update.states).map { ($0 + "/", $1) } + (averageState.map { [("average/", $0)] } ?? [])
+    let variables = replica.variables
+    return states.flatMap { prefix, state in
+      variables.parameters.map { index in
+        let floats = UnsafeMutableBufferPointer(rebasing: state.floats[variables.range(index)])
+        return (prefix + variables.list[index].name, UnsafeRawBufferPointer(floats))
+      }
+    }
   }
 
   /// The moments' names in files.

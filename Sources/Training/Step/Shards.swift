@@ -13,7 +13,7 @@ struct Shards {
   init(_ buckets: [Range<Int>], _ communicator: any Communicator, isWanted: Bool) throws {
     (self.communicator, self.buckets) = (communicator, buckets)
     isSharded = isWanted && communicator.size > 1
-    reduction = try TreeReduction(communicator)
+    reduction = try TreeReduction(communicator, of: .average)
   }
 
   /// This rank's slices.
@@ -43,23 +43,23 @@ struct Shards {
     let whole = try communicator.together { try Storage(byteCount: state.byteCount) }
     keep(whole, from: state.floats)
     guard let values = whole.floats.baseAddress else { return whole }
-    for bucket in buckets { try reduction.allGather(bucket, values) }
+    for (number, bucket) in buckets.enumerated() { try reduction.allGather(bucket, number: number, values) }
     return whole
   }
 
   /// A copy of all of `state` on rank 0; nil on the others. Collective.
   func copyOnFirst(_ state: Storage) throws -> Storage? {
     let whole = try communicator.onFirst { try Storage(byteCount: state.byteCount) } ?? nil
-    if let whole {
-      guard let values = whole.floats.baseAddress else { return whole }
-      keep(whole, from: state.floats)
-      for rank in 1..<communicator.size where isSharded {
-        try communicator.exchange(
-          slices(of: rank).map { Transfer(.receive, rank, values + $0.lowerBound, $0.count) }, Urgency())
-      }
-    } else if isSharded, let values = state.floats.baseAddress {
-      try communicator.exchange(slices.map { Transfer(.send, 0, values + $0.lowerBound, $0.count) }, Urgency())
-    }
+    if let whole { keep(whole, from: state.floats) }
+    guard isSharded, let own = state.floats.baseAddress else { return whole }
+    let transfers =
+      whole?.floats.baseAddress.map { values in
+        (1..<communicator.size).flatMap { rank in
+          slices(of: rank).map { Transfer(.receive, rank, values + $0.lowerBound, $0.count) }
+        }
+      } ?? slices.map { Transfer(.send, 0, own + $0.lowerBound, $0.count) }
+    try communicator.exchange(
+      transfers, Urgency(), for: Collective(.exchange, of: .optimizerState, size: state.floats.count))
     return whole
   }
 }

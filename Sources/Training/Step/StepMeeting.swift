@@ -54,7 +54,8 @@ package final class StepMeeting {
       if own.count > 0 { transfers.append(Transfer(.receive, peer, theirs.start, theirs.count)) }
       if theirs.count > 0 { transfers.append(Transfer(.send, peer, own.start, own.count)) }
     }
-    try communicator.exchange(transfers, urgency)
+    try communicator.exchange(
+      transfers, urgency, for: Collective(.exchange, of: .moments, size: table.rows * columns))
     seconds += Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
   }
 }

@@ -9,7 +9,7 @@ final class StepTotals {
     statistics = RunningStatistics(variables)
     storage = try Storage(byteCount: 4 * (StepLosses.names.count + statistics.count))
     sums = PartialSums(storage.floats, team: team)
-    reduction = try TreeReduction(communicator)
+    reduction = try TreeReduction(communicator, of: .losses)
   }
 
   private var moves: UnsafeMutablePointer<Float> { sums.array + StepLosses.names.count }

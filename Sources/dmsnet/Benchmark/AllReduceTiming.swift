@@ -12,7 +12,7 @@ struct AllReduceTiming {
   init(_ communicator: any Communicator, largest: Int, wire: Wire) throws {
     self.communicator = communicator
     storage = try communicator.together { try Storage(byteCount: largest) }
-    reduction = try TreeReduction(communicator, wire: wire)
+    reduction = try TreeReduction(communicator, of: .gradients, wire: wire)
     let ranks = communicator.size
     reduction.begin(ReductionTree(leaves: ranks), shares: (0..<ranks).map { $0..<$0 + 1 })
     team = try ThreadTeam(count: 1)
