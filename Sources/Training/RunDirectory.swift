@@ -123,8 +123,11 @@ public final class RunDirectory {
 
   /// The measure `key` of the evaluation after step `step`; nil where there was none yet.
   func evaluated(_ key: String, at step: Int) -> Double? {
-    let line = metrics.last { $0.object["evaluation"] as? Bool == true && $0.object["step"] as? Int == step }
-    return line.map { $0.object[key] as? Double ?? Validation.undefined }
+    let found = metrics.last { $0.object["evaluation"] as? Bool == true && $0.object["step"] as? Int == step }
+    guard let line = found?.line else { return nil }
+    // The line's own digits: JSONSerialization loses the last bit of some numbers, and an equal score would look better.
+    let value = line.range(of: "\"\(key)\":").map { line[$0.upperBound...].prefix { !",}".contains($0) } }
+    return value.flatMap { Double($0) } ?? Validation.undefined
   }
 
   /// Keeps the lines of `metrics.jsonl` up to step `step`, so that a resumed run does not tell a step twice.

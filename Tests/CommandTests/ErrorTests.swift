@@ -75,6 +75,21 @@ struct ErrorTests {
     try expect(65, "the header's length, 65535 bytes, exceeds the file's", ["--pretrained", weights])
   }
 
+  @Test func splitsThatDoNotFit() throws {
+    func expect(_ what: String, _ sides: [(Int, String)]) throws {
+      let rows = ["ID,split"] + sides.map { "\($0.0),\($0.1)" }
+      let file = NSTemporaryDirectory() + "dmsnet-\(UUID().uuidString).csv"
+      defer { try? FileManager.default.removeItem(atPath: file) }
+      try rows.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+      try self.expect(65, "\(file)" + what, ["--split", file])
+    }
+    let all = (0..<10).map { ($0, $0 < 3 ? "validation" : "train") }
+    try expect(", row 12: patient 77 is not in ", all + [(77, "train")])
+    try expect(": patient 4 of ", all.filter { $0.0 != 4 })
+    try expect(", row 12: ID 2 is on both sides", all + [(2, "train")])
+    try expect(", row 2: split is test, expected train or validation", [(0, "test")] + all.dropFirst())
+  }
+
   @Test func moreRanksThanPairs() throws { try expect(64, "5 ranks are more than the 4 pairs of a step", ranks: 5) }
 
   @Test func unknownOption() throws { try expect(64, "Unknown option '--nonsense'", ["--nonsense"]) }

@@ -45,6 +45,19 @@ struct OptionTests {
     }
   }
 
+  /// Recipes name no file, for those are everybody's own.
+  @Test func recipesAreFilesOfOptions() throws {
+    let folder =
+      URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().path + "/cluster/recipes"
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+    #expect(!names.isEmpty)
+    for name in names {
+      let options = try ConfigurationFile.read("\(folder)/\(name)")
+      #expect(options.count > 5 && options.values.joined().allSatisfy { !$0.contains("/") }, "\(name)")
+    }
+  }
+
   /// The file that a person writes: scalars, lists in both styles, nothing set, comments.
   @Test func filesOfOptionsAreReadAsWritten() throws {
     let place = try Place()

@@ -54,6 +54,26 @@ struct PrepareTests {
     }
   }
 
+  /// Cut short anywhere, a cache is of no use, which is said in one line, and is made anew.
+  @Test func aCacheThatWasCutShortIsMadeAnew() throws {
+    let place = try Place()
+    _ = try place.data(patients: 10)
+    #expect(try train(place, "first").code == 0)
+    let folder = "data/.dmsnet/" + (try #require(caches(place, "data/.dmsnet").first))
+    var random = Mutation(seed: 5)
+    for name in ["pairs.bin", "index.csv", "header.json"] {
+      let whole = try #require(place.bytes("\(folder)/\(name)"))
+      let count = random.below(whole.count)
+      try whole.prefix(count).write(to: URL(fileURLWithPath: "\(place.path)/\(folder)/\(name)"))
+      let done = try train(place, name)
+      let lines = done.errors.split(separator: "\n").filter { $0.contains("of no use") }
+      #expect(done.code == 0 && lines.count == 1 && lines[0].contains("\(folder)/\(name)"), "\(count): \(done.errors)")
+      #expect(weights(place, name) == weights(place, "first"))
+      let again = place.bytes("\(folder)/pairs.bin")
+      #expect(again != nil && (name != "pairs.bin" || again == whole))
+    }
+  }
+
   /// Two at once, and one that is killed: either a whole cache is there, or none.
   @Test func concurrentAndKilledPreparationsLeaveWholeCaches() throws {
     let place = try Place()
