@@ -15,6 +15,17 @@ package struct Network: Codable, Sendable, Equatable {
     (self.latencySeconds, self.gigabitsPerSecond) = (latencySeconds, gigabitsPerSecond)
   }
 
+  /// The network that an all-reduce over `ranks` hosts of one rank each was measured on: its latency by the smallest array, its bandwidth by
+  /// the largest. Nil where it cannot be told.
+  package init?(_ samples: [ScalingPoint.AllReduce], ranks: Int) {
+    let samples = samples.sorted { $0.bytes < $1.bytes }
+    guard let first = samples.first, let last = samples.last, ranks > 1 else { return nil }
+    let time = last.seconds - first.seconds
+    guard time > 0 else { return nil }
+    let bytes = 2 * Double(last.bytes - first.bytes) * Double(ranks - 1) / Double(ranks)
+    self.init(latencySeconds: first.seconds / 2, gigabitsPerSecond: bytes / time * 8 / 1e9 / Self.payload)
+  }
+
   /// Bytes a second that programs see.
   package var bytesPerSecond: Double { gigabitsPerSecond * 1e9 / 8 * Self.payload }
 }

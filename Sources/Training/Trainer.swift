@@ -64,7 +64,7 @@ package final class Trainer {
   private func step(_ loader: Loader, _ run: RunDirectory?) throws -> Bool {
     let plan = StepPlan(sampler, step: state.position, ranks: communicator.size)
     let rate = rate(state.step)
-    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader.next) { try checkpoints.check() }
+    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader) { try checkpoints.check() }
     state.step += 1
     state.position += 1
     state.optimizerSteps = gradientStep.optimizer.steps

@@ -45,18 +45,17 @@ final class GradientStep {
     optimizer = try Optimizer(options, replica, shards)
   }
 
-  /// Takes step number `number`, at `rate`, on what `next` yields: this rank's micro-batches in order. `prelude` runs first; where it or
-  /// anything else fails on any rank, all throw.
-  func take(
-    _ plan: StepPlan, number: Int, rate: Float, _ next: () throws -> Batch?, prelude: () throws -> Void
-  ) throws -> Outcome {
+  /// Takes step number `number`, at `rate`, on batches of `loader`, which yields this rank's micro-batches in order. `prelude` runs
+  /// first; where it or anything else fails on any rank, all throw.
+  func take(_ plan: StepPlan, number: Int, rate: Float, _ loader: Loader, prelude: () throws -> Void) throws -> Outcome
+  {
     var times = StepTimes()
-    let batch = try peers.map { try prepare(plan, next, $0, prelude) }
+    let batch = try peers.map { try prepare(plan, loader, $0, prelude) }
     reducer.begin(plan)
     totals.begin(plan)
     let result = Result {
       if peers == nil { try prelude() }
-      return try runMicroBatches(plan, next, first: batch, number, &times)
+      return try runMicroBatches(plan, loader, first: batch, number, &times)
     }
     if let peers {
       try peers.check()
@@ -105,30 +104,30 @@ final class GradientStep {
 
   /// What this rank needs for its one micro-batch. The ranks' programs wait for one another, so all hear of a failure before one runs.
   private func prepare(
-    _ plan: StepPlan, _ next: () throws -> Batch?, _ peers: StepPeers, _ prelude: () throws -> Void
+    _ plan: StepPlan, _ loader: Loader, _ peers: StepPeers, _ prelude: () throws -> Void
   ) throws -> Batch {
     peers.begin()
     return try communicator.together {
       try prelude()
-      let batch = try Self.required(next)
+      let batch = try next(loader)
       _ = try runner.replica.training(pairs: batch.examples.count, stepPairs: plan.pairs)
       return batch
     }
   }
 
-  private static func required(_ next: () throws -> Batch?) throws -> Batch {
-    guard let batch = try next() else { throw Failure(.run, "the loader ended before the run") }
+  private func next(_ loader: Loader) throws -> Batch {
+    guard let batch = try loader.next() else { throw Failure(.run, "the loader ended before the run") }
     return batch
   }
 
   /// Forward and backward over this rank's micro-batches. `first`: the batch of the first, where it is there already.
   private func runMicroBatches(
-    _ plan: StepPlan, _ next: () throws -> Batch?, first: Batch?, _ number: Int, _ times: inout StepTimes
+    _ plan: StepPlan, _ loader: Loader, first: Batch?, _ number: Int, _ times: inout StepTimes
   ) throws {
     let pairs = plan.pairs
     let own = plan.shares[communicator.rank]
     for leaf in own {
-      let batch = try leaf == own.lowerBound ? first ?? Self.required(next) : Self.required(next)
+      let batch = try leaf == own.lowerBound ? first ?? next(loader) : next(loader)
       times.lap(.data)
       // Buckets travel behind the last; where the program talks to other ranks itself, after it.
       let isFollowed = leaf == own.upperBound - 1 && peers == nil
