@@ -58,7 +58,7 @@ struct ProjectionTests {
   private let bytes = Double(4 * 4096 * 1000)
 
   private func project(_ point: ScalingPoint, hosts: Int, seconds perBucket: Double) throws -> Projection.Row {
-    let network = Network(latencySeconds: 0, gigabitsPerSecond: bytes / perBucket * 8 / 0.95 / 1e9)
+    let network = Network(latencySeconds: 0, gigabitsPerSecond: bytes / perBucket * 8 / 1e9, share: 1)
     return try #require(Projection(of: [point], to: [hosts], over: network).rows.first)
   }
 
@@ -101,7 +101,7 @@ struct ProjectionTests {
   /// What is computed for a network is found again by measuring it.
   @Test func aNetworkIsKnownByItsAllReduce() throws {
     for ranks in [2, 3, 8] {
-      let network = Network(latencySeconds: 3e-5, gigabitsPerSecond: 10)
+      let network = Network(latencySeconds: 3e-5, gigabitsPerSecond: 20, share: 0.5)
       let samples = [0, 4096 * 24, 4096 * 2400].map { floats in
         let traffic = LinkTraffic(
           count: floats, parts: Array(repeating: 1, count: ranks), ranksPerHost: 1, floatBytes: 4)

@@ -27,10 +27,11 @@ struct BenchmarkScaling: ParsableCommand {
       help: "Pairs of an epoch, for core-hours (default: those of --data, or ODIR-5K's 3500)."),
     .init(name: "project", value: "HOSTS,...", help: "Project to so many hosts, each like the measured ones."),
     .init(
-      name: "network", value: "MICROSECONDS:GBITS|FILE,...",
+      name: "network", value: "MICROSECONDS:GBITS[:SHARE]|FILE,...",
       help:
-        "Networks to project to: a message's latency and a host's bandwidth (default: 50:1,20:10,2:100), or what benchmark "
-        + "allreduce --json wrote there, with one rank a host."),
+        "Networks to project to: a message's latency, a host's bandwidth, and the share of it that messages get in both "
+        + "directions (0.58: Open MPI over TCP); or what benchmark allreduce --json wrote there, with one rank a host "
+        + "(default: 50:1,20:10,2:100:0.95)."),
     .init(
       name: "mtbf", value: "HOURS", help: "Mean time between failures of one host: how often to write checkpoints."),
     .init(name: "commit", value: "TEXT", help: "What the report says of the program's source."),
@@ -85,15 +86,17 @@ struct BenchmarkScaling: ParsableCommand {
         }
         return hosts
       }
-      let networks = own["network"] ?? "50:1,20:10,2:100"
+      let networks = own["network"] ?? "50:1,20:10,2:100:0.95"
       wish.networks = try networks.split(separator: ",", omittingEmptySubsequences: false).map { text in
         if let network = try Self.measuredNetwork(String(text)) { return network }
-        let numbers = text.split(separator: ":").compactMap { Double($0) }
-        guard numbers.count == 2, (0...1e6).contains(numbers[0]), numbers[1] > 0, numbers[1] <= 1e6 else {
+        let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) ?? -1 }
+        let share = numbers.count == 3 ? numbers[2] : Network.shareOfTCP
+        let isRight = (2...3).contains(numbers.count) && (0...1e6).contains(numbers[0]) && share > 0 && share <= 1
+        guard isRight, numbers[1] > 0, numbers[1] <= 1e6 else {
           throw Failure(
-            .usage, "--network is \(networks), expected for example 50:1,20:10 or a file of benchmark allreduce")
+            .usage, "--network is \(networks), expected for example 50:1,2:100:0.95 or a file of benchmark allreduce")
         }
-        return Network(latencySeconds: numbers[0] / 1e6, gigabitsPerSecond: numbers[1])
+        return Network(latencySeconds: numbers[0] / 1e6, gigabitsPerSecond: numbers[1], share: share)
       }
       wish.hoursBetweenFailures = try own["mtbf"].map { text in
         guard let hours = Double(text), hours > 0, hours <= 1e9 else {
