@@ -89,7 +89,7 @@ let package = Package(
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
     .testTarget(name: "ScalingTests", dependencies: ["Scaling"]),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Tensors"]),
     .testTarget(
       name: "CommandTests", dependencies: ["Training", .product(name: "Crypto", package: "swift-crypto")]),
   ],

@@ -7,7 +7,8 @@ import Tensors
 /// Batches come in order and do not depend on the number of threads. A photograph that cannot be read surfaces from `next`
 /// when its batch comes up, with its patient; what is odd about one that can is added to the data set's `warnings`.
 public final class Loader {
-  private let queue: Queue
+  private let source: () throws -> Batch?
+  private let stop: () -> Void
 
   /// - Parameters:
   ///   - batches: the examples of batch 0, 1, ...; nil after the last.
@@ -19,9 +20,10 @@ public final class Loader {
     prefetch: Int = 3, batches: @escaping @Sendable (Int) -> [Example]?
   ) {
     let renderer = PairRenderer(dataset: dataset, preparation: preparation, change: change)
-    queue = Queue(renderer, prefetch: max(1, prefetch), batches: batches)
+    let queue = Queue(renderer, prefetch: max(1, prefetch), batches: batches)
+    (source, stop) = (queue.next, queue.stop)
     for index in 0..<max(1, workers) {
-      let thread = Thread { [queue] in queue.work() }
+      let thread = Thread { queue.work() }
       thread.name = "loader-\(index)"
       thread.start()
     }
@@ -37,10 +39,20 @@ public final class Loader {
       batches: batches)
   }
 
-  deinit { queue.stop() }
+  /// Hands `batches` over again and again, for measurements of what comes after loading.
+  public init(repeating batches: [Batch]) {
+    var count = 0
+    source = {
+      defer { count += 1 }
+      return batches[count % batches.count]
+    }
+    stop = {}
+  }
+
+  deinit { stop() }
 
   /// The next batch, nil after the last.
-  public func next() throws -> Batch? { try queue.next() }
+  public func next() throws -> Batch? { try source() }
 }
 
 /// What loader threads and their consumer share.

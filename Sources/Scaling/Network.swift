@@ -7,16 +7,31 @@ package struct Network: Codable, Sendable, Equatable {
   /// Of a host's link.
   package let gigabitsPerSecond: Double
 
-  /// What TCP leaves of a link for the program, with Ethernet's frames of 1,500 bytes: 1,448 of 1,514 to 1,538 bytes.
-  private static let payload = 0.95
+  /// What programs get of it where both directions are busy.
+  package let share: Double
+
+  /// What Open MPI makes of TCP on links of 1 and 2 Gbit/s: messages of both directions partly take turns, since the answer to a request
+  /// to send waits behind what is being sent. Measured: 0.58. Headers alone would leave 0.95.
+  package static let shareOfTCP = 0.58
 
   /// A network of such links.
-  package init(latencySeconds: Double, gigabitsPerSecond: Double) {
-    (self.latencySeconds, self.gigabitsPerSecond) = (latencySeconds, gigabitsPerSecond)
+  package init(latencySeconds: Double, gigabitsPerSecond: Double, share: Double = shareOfTCP) {
+    (self.latencySeconds, self.gigabitsPerSecond, self.share) = (latencySeconds, gigabitsPerSecond, share)
+  }
+
+  /// The network that an all-reduce over `ranks` hosts of one rank each was measured on: its latency by the smallest array, its bandwidth by
+  /// the largest. Nil where it cannot be told.
+  package init?(_ samples: [ScalingPoint.AllReduce], ranks: Int) {
+    let samples = samples.sorted { $0.bytes < $1.bytes }
+    guard let first = samples.first, let last = samples.last, ranks > 1 else { return nil }
+    let time = last.seconds - first.seconds
+    guard time > 0 else { return nil }
+    let bytes = 2 * Double(last.bytes - first.bytes) * Double(ranks - 1) / Double(ranks)
+    self.init(latencySeconds: first.seconds / 2, gigabitsPerSecond: bytes / time * 8 / 1e9, share: 1)
   }
 
   /// Bytes a second that programs see.
-  package var bytesPerSecond: Double { gigabitsPerSecond * 1e9 / 8 * Self.payload }
+  package var bytesPerSecond: Double { gigabitsPerSecond * 1e9 / 8 * share }
 }
 
 /// The bytes that the tree's all-reduce of one array moves over the busiest link: first the partial sums to those who add them up,

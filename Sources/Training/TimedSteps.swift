@@ -50,7 +50,7 @@ package final class TimedSteps {
   package func run(pairs: Int, steps: Int) throws -> Result {
     let sampler = Self.sampler(options, pairs, patients)
     try communicator.together { try check(sampler) }
-    let next = batches(sampler, steps: steps)
+    let loader = loader(sampler)
     var (result, buckets, shares) = (Result(), [[BucketTimes]](), [[Double]]())
     try communicator.barrier()
     for index in 0..<Self.warmup + steps {
@@ -58,7 +58,7 @@ package final class TimedSteps {
       let plan = StepPlan(sampler, step: index % sampler.stepsPerEpoch, ranks: communicator.size)
       number += 1
       // So small a rate that noise leaves the losses finite.
-      let times = try gradientStep.take(plan, number: number, rate: 1e-6, next, prelude: {}).times
+      let times = try gradientStep.take(plan, number: number, rate: 1e-6, loader) {}.times
       guard index >= Self.warmup else { continue }
       result.seconds.append(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9)
       shares.append(StepTimes.Share.allCases.map { times[$0] } + [times.imbalance])
@@ -83,24 +83,20 @@ package final class TimedSteps {
   }
 
   /// This rank's micro-batches, without end.
-  private func batches(_ sampler: Sampler, steps: Int) -> () throws -> Batch? {
+  private func loader(_ sampler: Sampler) -> Loader {
     let (rank, ranks) = (communicator.rank, communicator.size)
     if let dataset {
-      return Loader(dataset, options, sampler, for: rank, of: ranks, from: (0, 0), epochs: .max).next
+      return Loader(dataset, options, sampler, for: rank, of: ranks, from: (0, 0), epochs: .max)
     }
     let plan = StepPlan(sampler, step: 0, ranks: ranks)
     var stream = CounterRandom(seed: options.seed).stream(.test, rank)
     let floats = options.size.height * options.size.width * 3
-    let noise = plan.shares[rank].map { leaf in
+    let batches = plan.shares[rank].map { leaf in
       Batch(
         noise: plan.microBatches[leaf].map { Example(patient: $0, epoch: 0, position: $0) }, labels: labels,
         floats: floats, &stream)
     }
-    var count = 0
-    return {
-      defer { count += 1 }
-      return noise[count % noise.count]
-    }
+    return Loader(repeating: batches)
   }
 
   /// The mean over steps and ranks of this rank's `shares` of each step.

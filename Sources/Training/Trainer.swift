@@ -83,9 +83,7 @@ package final class Trainer {
     let plan = StepPlan(sampler, step: state.position, ranks: communicator.size)
     let rate = rate(state.step)
     gradientStep.optimizer.epoch = state.epoch
-    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader.next) {
-      try checkpoints.check()
-    }
+    let outcome = try gradientStep.take(plan, number: state.step + 1, rate: rate, loader) { try checkpoints.check() }
     state.step += 1
     communicator.whereabouts.finished(step: state.step)
     state.position += 1

@@ -7,16 +7,19 @@ struct FaultPlanTests {
   @Test(arguments: [0.01, 0.1, 0.5, 1, 3])
   func simulationAgreesWithTheMean(_ work: Double) {
     let lost = FaultCosts(blocking: 0, write: 0, start: 0).lostShare(work: work, meanTimeBetweenFailures: 1, seed: 7)
-    #expect(abs(lost - (1 - work / (exp(work) - 1))) < 0.015)
+    let mean: Double = 1 - work / (exp(work) - 1)
+    #expect(abs(lost - mean) < 0.015)
   }
 
   /// Young's square root where checkpoints cost little; the mean where they cost more than twice that.
   @Test func dalysInterval() {
-    #expect(abs(FaultCosts.daly(cost: 1, meanTimeBetweenFailures: 1e8) / 2e8.squareRoot() - 1) < 1e-3)
+    let young: Double = 2e8.squareRoot()
+    #expect(abs(FaultCosts.daly(cost: 1, meanTimeBetweenFailures: 1e8) / young - 1) < 1e-3)
     #expect(FaultCosts.daly(cost: 10, meanTimeBetweenFailures: 5) == 5)
-    // Daly's example of the higher terms: 5 minutes to write, 24 hours: 224 minutes by the root alone minus 5 plus 2.
+    // Five minutes a checkpoint, a failure a day, by hand.
     let minutes = FaultCosts.daly(cost: 5, meanTimeBetweenFailures: 1440)
-    #expect(abs(minutes - (120.0 * (1 + 0.041666 / 3 + 0.001736 / 9) - 5)) < 0.01)
+    let expected: Double = 120 * (1 + 0.041666 / 3 + 0.001736 / 9) - 5
+    #expect(abs(minutes - expected) < 0.01)
   }
 
   /// Half and double of the chosen interval lose more.

@@ -49,19 +49,18 @@ final class GradientStep {
     optimizer = try Optimizer(options, replica, shards)
   }
 
-  /// Takes step number `number`, at `rate`, on what `next` yields: this rank's micro-batches in order. `prelude` runs first; where it or
-  /// anything else fails on any rank, all throw.
-  func take(
-    _ plan: StepPlan, number: Int, rate: Float, _ next: () throws -> Batch?, prelude: () throws -> Void
-  ) throws -> Outcome {
+  /// Takes step number `number`, at `rate`, on batches of `loader`, which yields this rank's micro-batches in order. `prelude` runs
+  /// first; where it or anything else fails on any rank, all throw.
+  func take(_ plan: StepPlan, number: Int, rate: Float, _ loader: Loader, prelude: () throws -> Void) throws -> Outcome
+  {
     var times = StepTimes()
-    let batches = try meeting.map { try prepare(plan, next, $0, prelude) }
+    let batches = try meeting.map { try prepare(plan, loader, $0, prelude) }
     reducer.begin(plan)
     totals.begin(plan)
     let result = Result {
       if let meeting, let batches { return try runTogether(plan, batches, meeting, number, &times) }
       try prelude()
-      return try runMicroBatches(plan, next, number, &times)
+      return try runMicroBatches(plan, loader, number, &times)
     }
     times.expose(communication: meeting?.seconds ?? 0)
     communicator.whereabouts.worked(
@@ -110,17 +109,17 @@ final class GradientStep {
   /// What this rank needs for its micro-batches that run side by side. They wait for the other ranks' too, so all hear of a failure before
   /// one runs.
   private func prepare(
-    _ plan: StepPlan, _ next: () throws -> Batch?, _ meeting: StepMeeting, _ prelude: () throws -> Void
+    _ plan: StepPlan, _ loader: Loader, _ meeting: StepMeeting, _ prelude: () throws -> Void
   ) throws -> [Batch] {
     try communicator.together {
       try prelude()
       try meeting.prepare(runner.replica, plan)
-      return try plan.shares[communicator.rank].map { _ in try required(next) }
+      return try plan.shares[communicator.rank].map { _ in try next(loader) }
     }
   }
 
-  private func required(_ next: () throws -> Batch?) throws -> Batch {
-    guard let batch = try communicator.whereabouts.during(.loading, next) else {
+  private func next(_ loader: Loader) throws -> Batch {
+    guard let batch = try communicator.whereabouts.during(.loading, loader.next) else {
       throw Failure(.run, "the loader ended before the run")
     }
     return batch
@@ -128,11 +127,11 @@ final class GradientStep {
 
   /// Forward and backward over this rank's micro-batches, one after the other; buckets travel behind the last.
   private func runMicroBatches(
-    _ plan: StepPlan, _ next: () throws -> Batch?, _ number: Int, _ times: inout StepTimes
+    _ plan: StepPlan, _ loader: Loader, _ number: Int, _ times: inout StepTimes
   ) throws {
     let own = plan.shares[communicator.rank]
     for leaf in own {
-      let batch = try required(next)
+      let batch = try next(loader)
       times.lap(.data)
       try dump?.write(batch, step: number, part: leaf, of: options.preparation)
       let isLast = leaf == own.upperBound - 1

@@ -27,8 +27,11 @@ struct BenchmarkScaling: ParsableCommand {
       help: "Pairs of an epoch, for core-hours (default: those of --data, or ODIR-5K's 3500)."),
     .init(name: "project", value: "HOSTS,...", help: "Project to so many hosts, each like the measured ones."),
     .init(
-      name: "network", value: "MICROSECONDS:GBITS,...",
-      help: "Networks to project to: a message's latency and a host's bandwidth (default: 50:1,20:10,2:100)."),
+      name: "network", value: "MICROSECONDS:GBITS[:SHARE]|FILE,...",
+      help:
+        "Networks to project to: a message's latency, a host's bandwidth, and the share of it that messages get in both "
+        + "directions (0.58: Open MPI over TCP); or what benchmark allreduce --json wrote there, with one rank a host "
+        + "(default: 50:1,20:10,2:100:0.95)."),
     .init(
       name: "mtbf", value: "HOURS", help: "Mean time between failures of one host: how often to write checkpoints."),
     .init(name: "commit", value: "TEXT", help: "What the report says of the program's source."),
@@ -83,13 +86,17 @@ struct BenchmarkScaling: ParsableCommand {
         }
         return hosts
       }
-      let networks = own["network"] ?? "50:1,20:10,2:100"
+      let networks = own["network"] ?? "50:1,20:10,2:100:0.95"
       wish.networks = try networks.split(separator: ",", omittingEmptySubsequences: false).map { text in
-        let numbers = text.split(separator: ":").compactMap { Double($0) }
-        guard numbers.count == 2, (0...1e6).contains(numbers[0]), numbers[1] > 0, numbers[1] <= 1e6 else {
-          throw Failure(.usage, "--network is \(networks), expected for example 50:1,20:10")
+        if let network = try Self.measuredNetwork(String(text)) { return network }
+        let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) ?? -1 }
+        let share = numbers.count == 3 ? numbers[2] : Network.shareOfTCP
+        let isRight = (2...3).contains(numbers.count) && (0...1e6).contains(numbers[0]) && share > 0 && share <= 1
+        guard isRight, numbers[1] > 0, numbers[1] <= 1e6 else {
+          throw Failure(
+            .usage, "--network is \(networks), expected for example 50:1,2:100:0.95 or a file of benchmark allreduce")
         }
-        return Network(latencySeconds: numbers[0] / 1e6, gigabitsPerSecond: numbers[1])
+        return Network(latencySeconds: numbers[0] / 1e6, gigabitsPerSecond: numbers[1], share: share)
       }
       wish.hoursBetweenFailures = try own["mtbf"].map { text in
         guard let hours = Double(text), hours > 0, hours <= 1e9 else {
@@ -98,6 +105,32 @@ struct BenchmarkScaling: ParsableCommand {
         return hours
       }
       (commit, command) = (own["commit"], own["command"])
+    }
+
+    /// What `dmsnet benchmark allreduce --json` writes, as far as it is needed.
+    private struct Measured: Decodable {
+      struct Array: Decodable {
+        struct Figures: Decodable { let seconds: Double }
+        let bytes: Int
+        let tree: Figures
+      }
+      let ranks: Int
+      let arrays: [Array]
+    }
+
+    /// The network that the file `path` was measured on; nil where there is no such file.
+    private static func measuredNetwork(_ path: String) throws -> Network? {
+      guard let data = FileManager.default.contents(atPath: path) else { return nil }
+      let measured = try? JSONDecoder().decode(Measured.self, from: data)
+      let network = measured.flatMap { measured in
+        Network(
+          measured.arrays.map { ScalingPoint.AllReduce(bytes: $0.bytes, seconds: $0.tree.seconds) },
+          ranks: measured.ranks)
+      }
+      guard let network else {
+        throw Failure(.data, "\(path): not what benchmark allreduce --json writes of several hosts")
+      }
+      return network
     }
   }
 

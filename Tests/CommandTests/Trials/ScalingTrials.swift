@@ -61,11 +61,22 @@ enum ScalingTrials {
       #expect(try Command.run(["benchmark", "scaling", "--report", bench.place.path, "--project", "1,two"]).code == 64)
     },
     "network": { bench in
-      let report = try measured(bench, ["--weak", "1", "--project", "2", "--network", "30:2.5"])
+      let report = try measured(bench, ["--weak", "1", "--project", "2", "--network", "30:2.5:0.75"])
       let projections = try #require(report["projections"] as? [[String: Any]])
       let network = projections.first?["network"] as? [String: Double]
-      #expect(projections.count == 1 && network?["gigabits_per_second"] == 2.5)
-      for wrong in ["1", "1:0", "1:2:3", "a:1", ""] {
+      #expect(projections.count == 1 && network?["gigabits_per_second"] == 2.5 && network?["share"] == 0.75)
+      let file = bench.place.path + "/allreduce.json"
+      let arrays = [[4096, 1e-4], [10_000_000, 0.0801]].map {
+        ["bytes": $0[0], "tree": ["seconds": $0[1]]] as [String: Any]
+      }
+      let measured: [String: Any] = ["ranks": 2, "arrays": arrays]
+      try JSONSerialization.data(withJSONObject: measured).write(to: URL(fileURLWithPath: file))
+      let other = try ScalingTrials.measured(bench, ["--weak", "1", "--project", "2", "--network", file])
+      let found = (other["projections"] as? [[String: Any]])?.first?["network"] as? [String: Double]
+      #expect(abs(try #require(found?["gigabits_per_second"]) - 1) < 0.01, "\(String(describing: found))")
+      let table = ["benchmark", "scaling", "--report", bench.place.path, "--network", bench.data + "/annotations.csv"]
+      #expect(try Command.run(table).code == 65)
+      for wrong in ["1", "1:0", "1:2:3", "1:2:0.5:1", "a:1", ""] {
         #expect(
           try Command.run(["benchmark", "scaling", "--report", bench.place.path, "--network", wrong]).code == 64,
           "\(wrong)")
@@ -101,7 +112,8 @@ enum ScalingTrials {
   }
 
   private static func object(_ bench: Bench, _ name: String) throws -> [String: Any] {
-    try #require(JSONSerialization.jsonObject(with: #require(bench.place.bytes(name))) as? [String: Any])
+    let data = try #require(bench.place.bytes(name))
+    return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
   }
 
   private static func rows(_ report: [String: Any], _ kind: String) -> [[String: Any]] {
