@@ -1,7 +1,7 @@
 # Hosts out of namespaces of this machine: each has its own network, host name, processes, /tmp and /dev/shm; the rest of the file
 # system is shared, as a cluster's is. Needs root and iproute2.
 #
-#   hosts_up N            h1 .. hN on a bridge, 10.79.0.1 .. N
+#   hosts_up N            h1 .. hN on a bridge
 #   on HOST COMMAND...    as on that host, in this folder and environment
 #   unplug HOST, plug HOST its cable
 #   slow HOST RATE        a slow cable: slow h2 100mbit
@@ -10,6 +10,8 @@
 
 # Names of interfaces have 15 characters at most.
 bridge=dms$(($$ % 100000))
+# Trials side by side have networks of their own.
+net=10.$((64 + $$ % 128)).$(($$ / 128 % 250))
 hosts=()
 
 need_hosts() {
@@ -22,14 +24,14 @@ need_hosts() {
 
 hosts_up() {
   need_hosts
-  ip addr add 10.79.0.254/24 dev "$bridge"
+  ip addr add $net.254/24 dev "$bridge"
   ip link set "$bridge" up
   {
     echo "127.0.0.1 localhost"
-    for i in $(seq "$1"); do echo "10.79.0.$i h$i"; done
-    echo "10.79.0.254 $(hostname) head"
+    for i in $(seq "$1"); do echo "$net.$i h$i"; done
+    echo "$net.254 $(hostname) head"
   } >"$place/names"
-  for i in $(seq "$1"); do host_up "h$i" "10.79.0.$i"; done
+  for i in $(seq "$1"); do host_up "h$i" "$net.$i"; done
   # The launch agent that stands for ssh: a fresh environment, in the home folder, through a shell.
   cat >"$place/agent" <<AGENT
 #!/bin/bash

@@ -19,7 +19,7 @@ slurm_up() {
     --log-file="$place/munge/log" --seed-file="$place/munge/seed" || skip "munged does not start"
   cat >"$SLURM_CONF" <<CONF
 ClusterName=trial
-SlurmctldHost=$(hostname -s)(10.79.0.254)
+SlurmctldHost=$(hostname -s)($net.254)
 SlurmctldPort=$((20000 + $$ % 20000))
 SlurmdPort=6818
 SlurmUser=root
@@ -47,7 +47,7 @@ JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=1
-NodeName=h[1-$count] NodeAddr=10.79.0.[1-$count] CPUs=$cores CoresPerSocket=$cores ThreadsPerCore=1 RealMemory=1000
+NodeName=h[1-$count] NodeAddr=$net.[1-$count] CPUs=$cores CoresPerSocket=$cores ThreadsPerCore=1 RealMemory=1000
 PartitionName=main Nodes=ALL Default=YES PriorityTier=1 GraceTime=20
 PartitionName=urgent Nodes=ALL PriorityTier=10 PreemptMode=OFF
 CONF

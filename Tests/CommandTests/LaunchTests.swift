@@ -70,9 +70,10 @@ struct LaunchTests {
 
   /// Each signal that asks to stop, from before anything has begun to the middle of the run: 75, hardly a line of the launcher's, and
   /// the resumed run ends with the weights of one that nobody stopped.
-  @Test(arguments: [
-    (SIGINT, 300), (SIGTERM, 0), (SIGTERM, 60), (SIGTERM, 900), (SIGHUP, 200), (SIGUSR1, 30), (SIGXCPU, 500),
-  ])
+  @Test(
+    arguments: [
+      (SIGINT, 300), (SIGTERM, 0), (SIGTERM, 60), (SIGTERM, 900), (SIGHUP, 200), (SIGUSR1, 30), (SIGXCPU, 500),
+    ] as [(Int32, UInt32)])
   func aSignalStopsTheRunInGoodOrder(_ signal: Int32, _ delay: UInt32) throws {
     let place = try Place()
     let data = try place.data()
