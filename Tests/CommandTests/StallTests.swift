@@ -102,7 +102,7 @@ struct StallTests {
     unlink(photograph)
     mkfifo(photograph, 0o600)
     let lines = try run.end(65)
-    #expect(lines.count == 1 && lines[0].contains("3_left.jpg: is a named pipe"), "\(lines)")
+    #expect(lines.count == 1 && lines[0].contains("3_left.jpg: a pipe, not a photograph"), "\(lines)")
   }
 
   /// All stopped, as a scheduler may, and then continued: nobody is to blame.

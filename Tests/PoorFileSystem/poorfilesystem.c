@@ -37,7 +37,7 @@ int rename(const char *from, const char *to) {
   return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-long pread(int descriptor, void *bytes, unsigned long count, long offset) {
+long read(int descriptor, void *bytes, unsigned long count) {
   const char *path = getenv("HANG_ON");
   char link[64], name[4096] = "", mark[4096];
   if (path) {
@@ -46,7 +46,7 @@ long pread(int descriptor, void *bytes, unsigned long count, long offset) {
     if (readlink(link, name, sizeof name - 1) > 0 && !strcmp(name, path))
       while (!access(mark, F_OK)) usleep(100000);
   }
-  return syscall(SYS_pread64, descriptor, bytes, count, offset);
+  return syscall(SYS_read, descriptor, bytes, count);
 }
 
 int fsync(int descriptor) {

@@ -10,6 +10,6 @@ int flock(int descriptor, int operation);
 int symlink(const char *target, const char *path);
 int rename(const char *from, const char *to);
 int fsync(int descriptor);
-long pread(int descriptor, void *bytes, unsigned long count, long offset);
+long read(int descriptor, void *bytes, unsigned long count);
 
 #endif
