@@ -111,7 +111,8 @@ final class Guardian: @unchecked Sendable {
       processes[other] = -1
       dead.append(other)
     }
-    if let other = channel.refused() { dead.append(other) }
+    // A host that says so of a process that is heard or seen knows another: an address may move from one to another.
+    if let other = channel.refused(), processes[other] < 0, now - heard[other] > 1.5 * beat { dead.append(other) }
     // What it sent last may have come while this looked.
     listen(now)
     guard !isOver, let first = dead.first(where: { !views[$0].hasLeft }) else { return }

@@ -65,7 +65,8 @@ final class WatchChannel {
       guard count == WatchMessage.byteCount, let message = WatchMessage(Array(words.dropLast()), token: token),
         message.receiver == rank, candidates.indices.contains(message.sender)
       else { continue }
-      known[message.sender] = from
+      // Interfaces come and go, the loopback stays.
+      if known[message.sender]?.address != Self.loopback { known[message.sender] = from }
       return message
     }
     return nil
