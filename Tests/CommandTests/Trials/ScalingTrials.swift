@@ -49,6 +49,8 @@ enum ScalingTrials {
         return try #require(row["core_hours_per_epoch"] as? Double) * rate * 3600
       }
       #expect(abs(hours[0] - 100) < 1e-6 && abs(hours[1] - 1000) < 1e-6)
+    },
+    "data": { bench in
       let data = try measured(bench, ["--weak", "1", "--data", bench.data])
       #expect((data["setting"] as? [String: Any])?["epoch_pairs"] != nil)
       #expect(bench.place.exists("report/points/weak-data-1x1x1-1.json"))
