@@ -33,7 +33,9 @@ struct Launcher {
 
   /// Open MPI's components of process management, beside its library.
   private static var openMPIComponents: [String]? {
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    // In one go Foundation reads the first page only, for the system names no size.
+    let bytes = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
+    let maps = String(decoding: bytes ?? Data(), as: UTF8.self)
     guard let line = maps.split(separator: "\n").first(where: { $0.contains("/libmpi.so") }),
       let slash = line.firstIndex(of: "/")
     else { return nil }
