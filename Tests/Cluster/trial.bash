@@ -42,7 +42,7 @@ weights() { sha256sum "$1/checkpoints/last/model.safetensors" | head -c 64; }
 # The run in a folder has come to the local run's weights.
 same() { [ "$(weights "$1")" = "$(weights "$place/local")" ] || fail "$2: other weights than on one machine"; }
 
-steps() { grep -c '"loss"' "$1/metrics.jsonl" 2>/dev/null || true; }
+steps() { cat "$1/metrics.jsonl" 2>/dev/null | grep -c '"loss"' || true; }
 
 # Waits until a run has told that many steps: wait_steps RUN STEPS [SECONDS].
 wait_steps() {
