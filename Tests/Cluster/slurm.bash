@@ -69,7 +69,7 @@ submit() {
   sed -e "s|^#SBATCH --nodes=4 |#SBATCH --nodes=$nodes |; s|^#SBATCH --ntasks-per-node=2 |#SBATCH --ntasks-per-node=$ranks |" \
     -e "s|^#SBATCH --cpus-per-task=16 |#SBATCH --cpus-per-task=1 |" \
     -e "s|^data=.*|data=$data|; s|^output=.*|output=$place/$name|" \
-    -e "s|--depth 50 --size 224 --batch 64|${network[*]:2} --epochs $epochs|" -e "s|--checkpoint-every 200|--checkpoint-every 50|" \
+    -e "s|--depth 50 --size 224 --batch 128|${network[*]:2} --epochs $epochs|" -e "s|--checkpoint-every 200|--checkpoint-every 50|" \
     -e "${6:-}" "$root/cluster/slurm/$script" >"$place/$name.sbatch"
   log=$place/$name.log
   job=$(cd "$root" && OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 sbatch --parsable --output="$log" \

@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS=1
 trap 'kill -USR1 "$launcher"' USR1
 trap 'isAsked=1; kill -USR1 "$launcher"' TERM
 flux run -n "$ranks" -c "$threads" -o cpu-affinity=per-task .build/release/dmsnet train --data "$data" --output "$output" \
-  --depth 50 --size 224 --batch 64 --threads "$threads" --checkpoint-every 200 "${resume[@]}" &
+  --depth 50 --size 224 --batch 128 --threads "$threads" --checkpoint-every 200 "${resume[@]}" &
 launcher=$!
 until wait "$launcher"; status=$?; ! kill -0 "$launcher" 2>/dev/null; do :; done
 standing=$(.build/release/dmsnet status --output "$output" 2>/dev/null)
