@@ -77,12 +77,23 @@ struct ScalingReportFileTests {
       count += 1
     }
     #expect(count > 150)
-    var marks = 0
+    var marks: [String: Int] = [:]
     for match in page.matches(of: #/data-key="([^"]*)" data-value="([^"]*)"/#) {
       #expect(agree(number(match.1, in: json), Double(match.2)), "seed \(seed): \(match.1)")
-      marks += 1
+      let kind = match.1.split(separator: ".").filter { Int($0) == nil }.joined(separator: ".")
+      marks[kind, default: 0] += 1
     }
-    #expect(marks > 40)
+    // A mark for each of five places, for four hosts on each of two networks, and for each measured all-reduce.
+    let perPlace =
+      ["pairs_per_second.mean", "efficiency.mean"]
+      + ["compute", "update", "communication", "data", "imbalance"].map { "shares.\($0)" }
+    var expected = Dictionary(uniqueKeysWithValues: perPlace.map { ("series.rows.\($0)", 5) })
+    let bandwidth = try #require((json as? [String: Any])?["bandwidth"] as? [[String: Any]])
+    let samples = bandwidth.reduce(0) { $0 + (($1["samples"] as? [Any])?.count ?? 0) }
+    #expect(samples > 0)
+    expected["bandwidth.samples.bus_gb_per_second"] = samples
+    expected["projections.rows.efficiency"] = 4 * 2
+    #expect(marks == expected, "seed \(seed)")
     for cell in page.matches(of: #/<td>(.*?)</td>/#) {
       let rest = cell.1.replacing(#/<data.*?</data>/#, with: "")
       let isText = ["node", "EPYC", "Open MPI", "dmsnet", "<code>"].contains { rest.contains($0) }
