@@ -50,8 +50,6 @@ extension Lowerings {
     table.add { (operation: Convolution.WeightGradient) in { operation.lowering($0, convolution) } }
     table.add(MatrixProduct.lowering)
     // Losses.
-    table.add(AsymmetricLoss.phases)
-    table.add(AsymmetricLoss.Gradient.phases)
     table.add(BinaryCrossEntropy.phases)
     table.add(BinaryCrossEntropy.Gradient.phases)
     table.add(ContrastLoss.phases)

@@ -107,19 +107,6 @@ public struct LossWeights: Codable, Sendable, Equatable {
   /// How labels' cross entropies count less where they are easy; nil: all count the same.
   public var focus: Focus?
 
-  /// See `AsymmetricLoss`.
-  public struct Focus: Codable, Sendable, Equatable {
-    /// Exponents of 1 - p for positives and of p for negatives.
-    public var positive, negative: Float
-    /// The probability up to which negatives cost nothing.
-    public var shift: Float
-
-    /// A focus.
-    public init(positive: Float, negative: Float, shift: Float = 0) {
-      (self.positive, self.negative, self.shift) = (positive, negative, shift)
-    }
-  }
-
   /// The defaults.
   public init() {}
 

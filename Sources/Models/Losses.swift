@@ -10,13 +10,8 @@ struct Losses {
   /// The total and its parts by name.
   func callAsFunction(_ output: DMSNet.Output) throws -> [String: Symbol] {
     func entropy(_ logits: Symbol, _ labels: Symbol) throws -> Symbol {
-      guard let focus = weights.focus else {
-        return try logits.binaryCrossEntropy(
-          labels, pairs: pairs, smoothing: weights.smoothing, positive: weights.positive)
-      }
-      return try logits.asymmetricLoss(
-        labels, pairs: pairs, positiveFocus: focus.positive, negativeFocus: focus.negative, shift: focus.shift,
-        smoothing: weights.smoothing, positive: weights.positive)
+      try logits.binaryCrossEntropy(
+        labels, pairs: pairs, smoothing: weights.smoothing, positive: weights.positive, focus: weights.focus)
     }
     let patient = try entropy(output.logits, labels)
     var parts = ["loss_patient": patient]

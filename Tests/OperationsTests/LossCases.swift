@@ -47,9 +47,9 @@ extension OperationCase {
       shapes: [shape, shape, [1]], range: -4...4, trained: 1,
       fixed: [1: (0..<count).map { [0, 1, 0.25][$0 * 7 % 5 % 3] }, 2: [3]],
       build: {
-        try $1[0].asymmetricLoss(
-          $1[1], pairs: $1[2], positiveFocus: positiveFocus, negativeFocus: negativeFocus, shift: shift, smoothing: 0.1,
-          positive: positive)
+        try $1[0].binaryCrossEntropy(
+          $1[1], pairs: $1[2], smoothing: 0.1, positive: positive,
+          focus: Focus(positive: positiveFocus, negative: negativeFocus, shift: shift))
       }
     ) { x in
       var sum = 0.0

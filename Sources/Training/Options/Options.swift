@@ -104,12 +104,12 @@ package struct Options: Sendable, Equatable {
     return try DMSNet(configuration, loss: loss)
   }
 
-  private var focus: LossWeights.Focus? {
+  private var focus: Focus? {
     switch self.loss {
     case .bce: return nil
-    case .focal: return LossWeights.Focus(positive: self.gamma.first ?? 2, negative: self.gamma.last ?? 2)
+    case .focal: return Focus(positive: self.gamma.first ?? 2, negative: self.gamma.last ?? 2)
     case .asymmetric:
-      return LossWeights.Focus(
+      return Focus(
         positive: self.gamma.first ?? 0, negative: self.gamma.last ?? 4, shift: self.probabilityShift)
     }
   }
