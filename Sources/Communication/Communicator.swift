@@ -9,9 +9,12 @@ public struct Transfer {
     case receive
   }
 
-  let direction: Direction
-  let peer: Int
-  let bytes: UnsafeMutableRawBufferPointer
+  /// Which way these go.
+  public let direction: Direction
+  /// The other rank.
+  public let peer: Int
+  /// What is sent, or where it is received.
+  public let bytes: UnsafeMutableRawBufferPointer
 
   /// `count` elements from or to rank `peer`.
   public init<Element>(_ direction: Direction, _ peer: Int, _ values: UnsafeMutablePointer<Element>, _ count: Int) {
@@ -44,8 +47,8 @@ public protocol Communicator: AnyObject {
   var rank: Int { get }
   /// How many ranks there are.
   var size: Int { get }
-  /// The host this rank runs on.
-  var host: String { get }
+  /// The host that each rank runs on.
+  var hosts: [String] { get }
   /// The library behind it, with its version.
   var library: String { get }
   /// Where this rank is.
@@ -72,4 +75,9 @@ public protocol Communicator: AnyObject {
   func abort(_ code: Int32) -> Never
   /// Leaves the job in good order.
   func close()
+}
+
+extension Communicator {
+  /// The host this rank runs on.
+  public var host: String { hosts[rank] }
 }

@@ -27,7 +27,7 @@ public enum MPI {
 final class MPIJob: Communicator {
   let rank: Int
   let size: Int
-  let host: String
+  private(set) var hosts: [String] = []
   let library: String
   let whereabouts = Whereabouts()
 
@@ -39,8 +39,9 @@ final class MPIJob: Communicator {
     var (rank, size): (Int32, Int32) = (0, 1)
     try check(dms_mpi_place(&rank, &size), "rank")
     (self.rank, self.size) = (Int(rank), Int(size))
-    host = try Self.text(512) { try check(dms_mpi_host($0), "host name") }
     library = try Self.libraryName()
+    let host = try Self.text(512) { try check(dms_mpi_host($0), "host name") }
+    hosts = try allGather(Data(host.utf8)).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// The library with its version; known before it is initialised.

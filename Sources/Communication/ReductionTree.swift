@@ -20,16 +20,20 @@ public struct ReductionTree: Sendable, Equatable {
     return (node.lowerBound..<middle, middle..<node.upperBound)
   }
 
-  /// The largest whole subtrees within `range`, in order: what somebody who has only these leaves can sum.
-  public func parts(of range: Range<Int>) -> [Range<Int>] {
+  /// The largest whole subtrees within `ranges`, which are disjoint, in order: what somebody who has only these leaves can sum.
+  public func parts(of ranges: [Range<Int>]) -> [Range<Int>] {
     func cover(_ node: Range<Int>) -> [Range<Int>] {
-      guard node.overlaps(range), !node.isEmpty else { return [] }
-      if range.lowerBound <= node.lowerBound, node.upperBound <= range.upperBound { return [node] }
+      let covered = ranges.reduce(0) { $0 + $1.clamped(to: node).count }
+      if covered == 0 { return [] }
+      if covered == node.count { return [node] }
       let (left, right) = Self.halves(node)
       return cover(left) + cover(right)
     }
     return cover(0..<leaves)
   }
+
+  /// The largest whole subtrees within `range`, in order.
+  public func parts(of range: Range<Int>) -> [Range<Int>] { parts(of: [range]) }
 
   /// The node whose right subtree is `node`; nil where `node` is a left one, or the whole.
   func parent(ofRight node: Range<Int>) -> Range<Int>? {

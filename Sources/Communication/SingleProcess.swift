@@ -5,7 +5,7 @@ import Tensors
 final class SingleProcess: Communicator {
   let rank = 0
   let size = 1
-  let host = ProcessInfo.processInfo.hostName
+  let hosts = [ProcessInfo.processInfo.hostName]
   let library = "none"
   let whereabouts = Whereabouts()
 

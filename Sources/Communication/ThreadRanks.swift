@@ -3,11 +3,12 @@ import Tensors
 
 /// Ranks that are threads of this process: what tests run on instead of MPI.
 public enum ThreadRanks {
-  /// Runs `body` on `count` ranks and returns what each returned or threw, in the order of ranks.
+  /// Runs `body` on `count` ranks and returns what each returned or threw, in the order of ranks. `hosts`: those that they say they are
+  /// on; nil: all on one.
   public static func run<Value: Sendable>(
-    _ count: Int, _ body: @escaping @Sendable (any Communicator) throws -> Value
+    _ count: Int, hosts: [String]? = nil, _ body: @escaping @Sendable (any Communicator) throws -> Value
   ) -> [Result<Value, any Error>] {
-    let meeting = Meeting(count)
+    let meeting = Meeting(hosts ?? Array(repeating: "thread", count: count))
     let results = Results<Value>(count)
     let group = DispatchGroup()
     for rank in 0..<count {
@@ -28,12 +29,14 @@ public enum ThreadRanks {
 private final class ThreadRank: Communicator {
   let rank: Int
   let size: Int
-  let host = "thread"
+  let hosts: [String]
   let library = "threads"
   let whereabouts = Whereabouts()
   private let meeting: Meeting
 
-  init(_ rank: Int, _ meeting: Meeting) { (self.rank, size, self.meeting) = (rank, meeting.size, meeting) }
+  init(_ rank: Int, _ meeting: Meeting) {
+    (self.rank, size, hosts, self.meeting) = (rank, meeting.hosts.count, meeting.hosts, meeting)
+  }
 
   func barrier() { _ = meeting.gather(Data(), rank) }
 
@@ -86,16 +89,16 @@ private struct Way: Hashable {
 /// Where the ranks meet: one gathering at a time, and letters from one to another.
 private final class Meeting: @unchecked Sendable {
   // Unchecked: everything that changes is touched under `condition` only.
-  let size: Int
+  let hosts: [String]
   private let condition = NSCondition()
   private var brought: [Data?]
   private var gathered: [Data] = []
   private var generation = 0
   private var letters: [Way: [Data]] = [:]
 
-  init(_ size: Int) {
-    self.size = size
-    brought = Array(repeating: nil, count: size)
+  init(_ hosts: [String]) {
+    self.hosts = hosts
+    brought = Array(repeating: nil, count: hosts.count)
   }
 
   /// Every rank's bytes; returns when all have come.
@@ -103,8 +106,8 @@ private final class Meeting: @unchecked Sendable {
     condition.withLock {
       brought[rank] = bytes
       let all = brought.compactMap { $0 }
-      if all.count == size {
-        (gathered, brought) = (all, Array(repeating: nil, count: size))
+      if all.count == hosts.count {
+        (gathered, brought) = (all, Array(repeating: nil, count: hosts.count))
         generation += 1
         condition.broadcast()
         return all

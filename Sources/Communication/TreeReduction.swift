@@ -13,18 +13,28 @@ public enum Wire: String, Sendable, CaseIterable {
 /// The all-reduce whose sums follow the tree over micro-batches: each rank receives the others' partial sums of its slice, adds
 /// them up in the tree's order, and gives the result to all. The traffic is that of a ring where each rank's micro-batches make one
 /// subtree; the bits are the same for any number of ranks.
+///
+/// Where several hosts have several ranks each, a host's ranks first make its partial sums of all slices among themselves, each
+/// those of its column of the grid. Then columns exchange them, so that the network carries what one rank a host would send.
 public final class TreeReduction {
+  private typealias Floats = UnsafeMutablePointer<Float>
+
   private let communicator: any Communicator
+  private let grid: HostGrid
   private let content: Collective.Content
   private let wire: Wire
   private let urgency: Urgency
   private let sum: TreeSum
-  /// The others' parts of this rank's slice.
-  private var received = Scratch()
+  /// Partial sums of other ranks of this host, and of other hosts.
+  private var fromHost = Scratch()
+  private var fromOthers = Scratch()
+  /// This host's partial sums of the slices of this rank's column.
+  private var ofHost = Scratch()
   /// What is sent and received in bfloat16.
   private var narrow = Scratch()
-  /// Each rank's parts of the tree of the current step.
+  /// Each rank's parts of the tree of the current step, and those of each host's ranks together.
   private var partsByRank: [[Range<Int>]] = []
+  private var partsByHost: [[Range<Int>]] = []
   private var tree = ReductionTree(leaves: 0)
 
   /// Reductions of `content` over the ranks of `communicator`.
@@ -33,6 +43,7 @@ public final class TreeReduction {
     urgency: Urgency = Urgency()
   ) throws {
     (self.communicator, self.content, self.wire, self.urgency) = (communicator, content, wire, urgency)
+    grid = HostGrid(communicator.hosts)
     sum = try TreeSum()
   }
 
@@ -40,6 +51,7 @@ public final class TreeReduction {
   public func begin(_ tree: ReductionTree, shares: [Range<Int>]) {
     self.tree = tree
     partsByRank = shares.map(tree.parts)
+    partsByHost = grid.rows.map { row in tree.parts(of: row.map { shares[$0] }) }
   }
 
   /// This rank's parts of the tree of the current step.
@@ -48,39 +60,101 @@ public final class TreeReduction {
   /// Sums `bucket` of the arrays whose parts this rank has in `own`; afterwards this rank's slice of `own.array` is the sum over all
   /// ranks' micro-batches, and the rest of the bucket is of no use. `number`: the bucket's, where there are several.
   public func reduceScatter(_ bucket: Range<Int>, number: Int? = nil, _ own: PartialSums) throws {
-    let (rank, ranks) = (communicator.rank, communicator.size)
-    let slices = Buckets.slices(bucket, ranks: ranks)
-    let slice = slices[rank]
-    let foreign = (0..<ranks).flatMap { other in other == rank ? [] : partsByRank[other].map { (other, $0) } }
-    let values: UnsafeMutablePointer<Float> = try received.elements(foreign.count * slice.count)
-    var addends = own.parts(from: slice.lowerBound)
+    let rank = communicator.rank
+    let slices = Buckets.slices(bucket, ranks: communicator.size)
+    let (column, row) = (grid.column(of: rank), grid.row(of: rank))
+    let purpose = Collective(.reduceScatter, of: content, bucket: number, size: bucket.count)
+    var partial = try withinHost(slices, column, own, purpose)
+    if column.count > 1 {
+      let (slice, others) = (slices[rank], column.indices.filter { $0 != row })
+      var moves: [Move] = []
+      var next: Floats = try fromOthers.elements(others.reduce(0) { $0 + partsByHost[$1].count } * slice.count)
+      for other in others {
+        for node in partsByHost[other] {
+          partial[row].append(PartialSum(node, next))
+          moves.append(Move(.receive, column[other], next, slice.count))
+          next += slice.count
+        }
+      }
+      for other in others {
+        moves += partial[other].map { Move(.send, column[other], $0.values, slices[column[other]].count) }
+      }
+      try exchange(moves, purpose)
+    }
+    sum.sum(
+      partial[row].inOrder, of: 0..<tree.leaves, into: own.array + slices[rank].lowerBound, count: slices[rank].count)
+  }
+
+  /// What this host's ranks have of the slices of `column`, one list a slice: their partial sums, added up as far as the tree allows where
+  /// they are to travel on.
+  private func withinHost(
+    _ slices: [Range<Int>], _ column: [Int], _ own: PartialSums, _ purpose: Collective
+  ) throws -> [[PartialSum]] {
+    let rank = communicator.rank
+    let row = grid.row(of: rank)
+    let mates = grid.rows[row].filter { $0 != rank }
+    var partial = column.map { own.parts(from: slices[$0].lowerBound) }
+    if mates.isEmpty { return partial }
+    let width = column.reduce(0) { $0 + slices[$1].count }
+    var next: Floats = try fromHost.elements(mates.reduce(0) { $0 + partsByRank[$1].count } * width)
     var moves: [Move] = []
-    for (index, (other, node)) in foreign.enumerated() {
-      addends.append(PartialSum(node, values + index * slice.count))
-      moves.append(Move(.receive, other, values + index * slice.count, slice.count))
+    for mate in mates {
+      for (index, receiver) in column.enumerated() {
+        for node in partsByRank[mate] {
+          partial[index].append(PartialSum(node, next))
+          moves.append(Move(.receive, mate, next, slices[receiver].count))
+          next += slices[receiver].count
+        }
+      }
     }
-    for other in 0..<ranks where other != rank {
-      moves += own.parts(from: slices[other].lowerBound).map { Move(.send, other, $0.values, slices[other].count) }
+    for mate in mates {
+      for receiver in grid.column(of: mate) {
+        moves += own.parts(from: slices[receiver].lowerBound).map {
+          Move(.send, mate, $0.values, slices[receiver].count)
+        }
+      }
     }
-    try exchange(moves, Collective(.reduceScatter, of: content, bucket: number, size: bucket.count))
-    addends.sort { $0.node.lowerBound < $1.node.lowerBound }
-    sum.sum(addends, of: 0..<tree.leaves, into: own.array + slice.lowerBound, count: slice.count)
+    try exchange(moves, purpose)
+    if column.count == 1 { return partial }
+    var place: Floats = try ofHost.elements(partsByHost[row].count * width)
+    for (index, receiver) in column.enumerated() {
+      let addends = partial[index].inOrder
+      partial[index] = partsByHost[row].map { node in
+        let within = addends.filter { node.contains($0.node.lowerBound) }
+        if within.count == 1 { return within[0] }
+        defer { place += slices[receiver].count }
+        sum.sum(within, of: node, into: place, count: slices[receiver].count)
+        return PartialSum(node, place)
+      }
+    }
+    return partial
   }
 
   /// Gives every rank the slices of `bucket` that the others have in `array`.
   public func allGather(_ bucket: Range<Int>, number: Int? = nil, _ array: UnsafeMutablePointer<Float>) throws {
+    let rank = communicator.rank
     let slices = Buckets.slices(bucket, ranks: communicator.size)
-    let own = slices[communicator.rank]
-    let others = slices.indices.filter { $0 != communicator.rank }
-    try exchange(
-      others.map { Move(.receive, $0, array + slices[$0].lowerBound, slices[$0].count) }
-        + others.map { Move(.send, $0, array + own.lowerBound, own.count) },
-      Collective(.allGather, of: content, bucket: number, size: bucket.count))
-    // All ranks go on with what the others have received.
-    if wire == .bfloat16, !others.isEmpty {
-      let rounded: UnsafeMutablePointer<UInt16> = try narrow.elements(own.count)
-      dms_to_bfloat16(rounded, array + own.lowerBound, own.count)
-      dms_from_bfloat16(array + own.lowerBound, rounded, own.count)
+    let purpose = Collective(.allGather, of: content, bucket: number, size: bucket.count)
+    func move(_ direction: Transfer.Direction, _ peer: Int, sliceOf owner: Int) -> Move {
+      Move(direction, peer, array + slices[owner].lowerBound, slices[owner].count)
+    }
+    // All ranks go on with what the others receive.
+    if wire == .bfloat16, communicator.size > 1 {
+      let rounded: UnsafeMutablePointer<UInt16> = try narrow.elements(slices[rank].count)
+      dms_to_bfloat16(rounded, array + slices[rank].lowerBound, slices[rank].count)
+      dms_from_bfloat16(array + slices[rank].lowerBound, rounded, slices[rank].count)
+    }
+    let column = grid.column(of: rank)
+    let others = column.filter { $0 != rank }
+    if !others.isEmpty {
+      try exchange(
+        others.map { move(.receive, $0, sliceOf: $0) } + others.map { move(.send, $0, sliceOf: rank) }, purpose)
+    }
+    let mates = grid.rows[grid.row(of: rank)].filter { $0 != rank }
+    if !mates.isEmpty {
+      try exchange(
+        mates.flatMap { mate in grid.column(of: mate).map { move(.receive, mate, sliceOf: $0) } }
+          + mates.flatMap { mate in column.map { move(.send, mate, sliceOf: $0) } }, purpose)
     }
   }
 
@@ -113,6 +187,11 @@ public final class TreeReduction {
       dms_from_bfloat16(move.values, place, move.count)
     }
   }
+}
+
+extension [PartialSum] {
+  /// In the order of their leaves.
+  fileprivate var inOrder: [PartialSum] { sorted { $0.node.lowerBound < $1.node.lowerBound } }
 }
 
 /// Memory that grows to what was asked for at most.

@@ -44,19 +44,18 @@ package struct LinkTraffic: Equatable {
 
   /// - Parameters:
   ///   - count: floats of the array.
-  ///   - parts: how many partial sums of it each rank has, in the order of ranks.
-  ///   - ranksPerHost: ranks of one host, which talk to one another without the link; hosts are filled in the order of ranks.
+  ///   - parts: how many partial sums of it each host has, once its ranks have added up theirs, in the order of hosts.
+  ///   - ranksPerHost: ranks of a host, which share out among them what their host sends and receives; hosts are filled in the order of ranks.
   ///   - floatBytes: of a partial sum's element on its way, and of the sum's.
   package init(count: Int, parts: [Int], ranksPerHost: Int, floatBytes: Int) {
-    let ranks = parts.count
-    let slices = Buckets.slices(0..<count, ranks: ranks).map(\.count)
+    let hosts = parts.count
+    let slices = Buckets.slices(0..<count, ranks: hosts * ranksPerHost).map(\.count)
     let allParts = parts.reduce(0, +)
     var (scatter, gather) = (0, 0)
-    for start in stride(from: 0, to: ranks, by: ranksPerHost) {
-      let own = start..<min(start + ranksPerHost, ranks)
-      let (slice, ownParts) = (slices[own].reduce(0, +), parts[own].reduce(0, +))
-      scatter = max(scatter, ownParts * (count - slice), slice * (allParts - ownParts))
-      gather = max(gather, slice * (ranks - own.count), own.count * (count - slice))
+    for host in 0..<hosts {
+      let slice = slices[host * ranksPerHost..<(host + 1) * ranksPerHost].reduce(0, +)
+      scatter = max(scatter, parts[host] * (count - slice), slice * (allParts - parts[host]))
+      gather = max(gather, slice * (hosts - 1), count - slice)
     }
     (self.scatter, self.gather) = (scatter * floatBytes, gather * floatBytes)
   }

@@ -79,11 +79,11 @@ struct MeasuredStep {
   /// Micro-batches of the rank that has most.
   private static func most(microBatches: Int, ranks: Int) -> Int { (microBatches + ranks - 1) / ranks }
 
-  /// How many partial sums each rank has to give.
-  private static func parts(_ microBatches: Int, ranks: Int) -> [Int] {
+  /// How many partial sums each host has to give, once its ranks have added up theirs.
+  private static func parts(_ microBatches: Int, hosts: Int) -> [Int] {
     let tree = ReductionTree(leaves: microBatches)
-    return (0..<ranks).map {
-      tree.parts(of: microBatches * $0 / ranks..<microBatches * ($0 + 1) / ranks).count
+    return (0..<hosts).map {
+      tree.parts(of: microBatches * $0 / hosts..<microBatches * ($0 + 1) / hosts).count
     }
   }
 
@@ -95,11 +95,13 @@ struct MeasuredStep {
     let longer =
       Double(Self.most(microBatches: count, ranks: ranks) - Self.most(microBatches: own, ranks: point.ranks))
       * microBatchSeconds
-    let parts = Self.parts(count, ranks: ranks)
+    let hosts = max(1, ranks / ranksPerHost)
+    let parts = Self.parts(count, hosts: hosts)
     let exposed = waiting(later: longer) { floats in
       let traffic = LinkTraffic(
         count: floats, parts: parts, ranksPerHost: ranksPerHost, floatBytes: point.wireBytes)
-      let messages = messageSeconds * Double(2 * max(0, ranks - point.ranks))
+      // More hosts are more peers of each rank, one on each.
+      let messages = messageSeconds * Double(2 * max(0, hosts - point.hostCount))
       return max(ranks > ranksPerHost ? traffic.seconds(over: network) : 0, measured(floats, ranks: ranks)) + messages
     }
     let before = waiting(later: 0) { measured($0, ranks: point.ranks) }

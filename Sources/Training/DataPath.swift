@@ -45,8 +45,8 @@ public struct DataPath {
     guard let location else { return dataset }
     let needed = dataset.patients.filter { wanted.contains($0.id) }
     let isComplete = needed.allSatisfy { before?.holds($0) == true }
-    let hosts = try communicator.allGather(Data(communicator.host.utf8))
-    let prepares = hosts.firstIndex(of: hosts[communicator.rank]) == communicator.rank && !isComplete
+    let isFirstOfHost = communicator.hosts.firstIndex(of: communicator.host) == communicator.rank
+    let prepares = isFirstOfHost && !isComplete
     let (made, note) = try communicator.together { prepares ? try prepare(dataset, at: location, before) : (nil, nil) }
     for note in try Set(communicator.gather([note].compactMap { $0 })).sorted() { progress.say(note) }
     let cache =

@@ -14,9 +14,9 @@ public enum Environment {
 
   /// Version, ranks and their hosts, threads, processor and libraries.
   public static func describe(_ communicator: any Communicator, threads: Int) throws -> [String: Any] {
-    let hosts = try communicator.allGather(Data(communicator.host.utf8)).map { String(decoding: $0, as: UTF8.self) }
     return [
-      "version": version, "ranks": communicator.size, "hosts": hosts, "threads": threads, "processor": processor,
+      "version": version, "ranks": communicator.size, "hosts": communicator.hosts, "threads": threads,
+      "processor": processor,
       "mpi": communicator.library, "blas": Library.blas,
     ]
   }

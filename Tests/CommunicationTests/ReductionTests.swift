@@ -18,9 +18,11 @@ private func drawn(_ count: Int, _ seed: UInt64) -> [Float] {
 }
 
 /// What each of `ranks` ranks has of the sum of `arrays` after reduce-scatter and all-gather of each of `buckets`.
-private func reduced(_ arrays: [[Float]], ranks: Int, buckets: [Range<Int>], threads: Int = 1) throws -> [[Float]] {
+private func reduced(
+  _ arrays: [[Float]], ranks: Int, hosts: [String]? = nil, buckets: [Range<Int>], threads: Int = 1
+) throws -> [[Float]] {
   let shares = (0..<ranks).map { arrays.count * $0 / ranks..<arrays.count * ($0 + 1) / ranks }
-  return try ThreadRanks.run(ranks) { communicator in
+  return try ThreadRanks.run(ranks, hosts: hosts) { communicator in
     let count = arrays[0].count
     let storage = try Storage(byteCount: count * 4)
     let array = UnsafeMutableBufferPointer(rebasing: storage.floats[..<count])
@@ -85,6 +87,23 @@ struct ReductionTreeTests {
         arrays, ranks: ranks, buckets: [0..<middle, middle..<count], threads: 1 + ranks % 2)
       for result in results {
         #expect(result == expected, "seed \(seed): \(count) floats, \(arrays.count) arrays, \(ranks) ranks")
+      }
+    }
+  }
+
+  /// Nor on which hosts they are: several each, in whatever order, or more on one than on another.
+  @Test(arguments: UInt64(0)..<24)
+  func sumsDoNotDependOnHosts(_ seed: UInt64) throws {
+    var stream = CounterRandom(seed: seed).stream(.test)
+    let count = [1, 7, 4097, 30_011][stream.below(4)]
+    let arrays = (0..<1 + stream.below(14)).map { drawn(count, 200 * seed + UInt64($0)) }
+    let middle = stream.below(count)
+    let expected = naive(arrays[...])
+    for hosts in ["aabb", "abab", "aaabbb", "abccba", "aabbccdd", "aab", "abcdab"] {
+      let results = try reduced(
+        arrays, ranks: hosts.count, hosts: hosts.map { String($0) }, buckets: [0..<middle, middle..<count])
+      for result in results {
+        #expect(result == expected, "seed \(seed): \(count) floats, \(arrays.count) arrays, ranks on \(hosts)")
       }
     }
   }

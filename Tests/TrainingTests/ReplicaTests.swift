@@ -11,7 +11,7 @@ private final class FlippingRank: Communicator {
 
   var rank: Int { base.rank }
   var size: Int { base.size }
-  var host: String { base.host }
+  var hosts: [String] { base.hosts }
   var library: String { base.library }
   var whereabouts: Whereabouts { base.whereabouts }
 

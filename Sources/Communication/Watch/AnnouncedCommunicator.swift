@@ -12,7 +12,7 @@ package final class AnnouncedCommunicator: Communicator {
 
   package var rank: Int { base.rank }
   package var size: Int { base.size }
-  package var host: String { base.host }
+  package var hosts: [String] { base.hosts }
   package var library: String { base.library }
   package var whereabouts: Whereabouts { base.whereabouts }
 
