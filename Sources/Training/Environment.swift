@@ -13,11 +13,10 @@ public enum Environment {
   }
 
   /// Version, ranks and their hosts, threads, processor and libraries.
-  public static func describe(_ communicator: any Communicator, threads: Int) throws -> [String: Any] {
-    return [
+  public static func describe(_ communicator: any Communicator, threads: Int) -> [String: Any] {
+    [
       "version": version, "ranks": communicator.size, "hosts": communicator.hosts, "threads": threads,
-      "processor": processor,
-      "mpi": communicator.library, "blas": Library.blas,
+      "processor": processor, "mpi": communicator.library, "blas": Library.blas,
     ]
   }
 }

@@ -187,7 +187,7 @@ package struct RunStart {
 
   /// Opens the run's folder on rank 0 and writes what the run is; the others get nil. A failed start leaves no folder.
   package func open(_ communicator: any Communicator, _ progress: Progress) throws -> RunDirectory? {
-    let environment = try Environment.describe(communicator, threads: options.threads)
+    let environment = Environment.describe(communicator, threads: options.threads)
     let run = try communicator.onFirst { () throws -> RunDirectory in
       let run = try opened ?? RunDirectory(options.output, resumes: false) { progress.say($0) }
       do {
