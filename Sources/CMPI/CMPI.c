@@ -2,6 +2,7 @@
 #include "CMPI.h"
 #include <mpi.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -29,6 +30,11 @@ int dms_mpi_start(void) {
   char byte = 0, copy;
   struct iovec to = {&copy, 1}, from = {&byte, 1};
   if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != 1) setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
+  // Over TCP Open MPI asks before it sends a long message, and the answer waits behind what goes the other way: both directions take
+  // turns. So messages of transfers go unasked; each has its place by then, or soon.
+  char limit[32];
+  snprintf(limit, sizeof limit, "%d", MESSAGE + 4096);
+  setenv("OMPI_MCA_btl_tcp_eager_limit", limit, 0);
   int provided;
   int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
   if (!code) code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
