@@ -13,30 +13,25 @@ struct StatusTests {
 
   @Test func aRunIsFollowedThroughItsLife() throws {
     let place = try Place()
+    /// Two steps more of a run, and a signal.
+    func interrupt(_ arguments: [String], by signal: Int32, while check: () throws -> Void = {}) throws {
+      let before = place.steps("run")
+      let process = try Command.start(arguments)
+      while place.steps("run") < before + 2 && process.isRunning { usleep(2000) }
+      try check()
+      kill(process.processIdentifier, signal)
+      process.waitUntilExit()
+    }
     let train = ["train", "--data", try place.data(), "--output", "\(place.path)/run", "--epochs", "3000"] + tiny
-    let process = try Command.start(train)
-    while place.steps("run") < 2 && process.isRunning { usleep(2000) }
-    #expect(try word(place) == "running")
-    kill(process.processIdentifier, SIGTERM)
-    process.waitUntilExit()
+    try interrupt(train, by: SIGTERM) { #expect(try word(place) == "running") }
     #expect(try word(place) == "resumable")
-
     let resume = ["train", "--output", "\(place.path)/run", "--resume", "--epochs"]
-    let killed = try Command.start(resume + ["3000"])
-    let before = place.steps("run")
-    while place.steps("run") < before + 2 && killed.isRunning { usleep(2000) }
-    kill(killed.processIdentifier, SIGKILL)
-    killed.waitUntilExit()
+    try interrupt(resume + ["3000"], by: SIGKILL)
     #expect(try word(place) == "resumable")
-
     #expect(try Command.run(resume + ["1"]).code == 0)
     #expect(try word(place) == "finished")
     // It goes on, and is what it was again.
-    let longer = try Command.start(resume + ["9999"])
-    let ended = place.steps("run")
-    while place.steps("run") < ended + 2 && longer.isRunning { usleep(2000) }
-    kill(longer.processIdentifier, SIGKILL)
-    longer.waitUntilExit()
+    try interrupt(resume + ["9999"], by: SIGKILL)
     #expect(try word(place) == "resumable")
   }
 
