@@ -5,7 +5,11 @@
 #   on HOST COMMAND...    as on that host, in this folder and environment
 #   unplug HOST, plug HOST its cable
 #   slow HOST RATE        a slow cable: slow h2 100mbit
+#   quick HOST            as before
 #   fell HOST             its power fails
+#   boot HOST             and comes back
+#   reboot HOST           its processes end, and it is back at once
+#   hostfile HOST...      where launch/train is to run: a core each
 #   hosts_down            the end of all of them
 
 # Names of interfaces have 15 characters at most.
@@ -31,25 +35,32 @@ hosts_up() {
     for i in $(seq "$1"); do echo "$net.$i h$i"; done
     echo "$net.254 $(hostname) head"
   } >"$place/names"
-  for i in $(seq "$1"); do host_up "h$i" "$net.$i"; done
-  # The launch agent that stands for ssh: a fresh environment, in the home folder, through a shell.
+  for i in $(seq "$1"); do boot "h$i"; done
+  # The launch agent that stands for ssh: over the network, a fresh environment, in the home folder, through a shell.
   cat >"$place/agent" <<AGENT
 #!/bin/bash
 while [ "\${1#-}" != "\$1" ]; do shift; done
 host=\$1; shift
-exec nsenter -t "\$(cat $place/\$host.pid)" -n -u -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
+reaches() { [ "\$(cat /sys/class/net/$bridge\$host/operstate 2>/dev/null)" = up ]; }
+reaches || { sleep 3; exit 255; }
+nsenter -t "\$(cat $place/\$host.pid)" -n -u -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
   PATH=/usr/local/bin:/usr/bin:/bin bash -c "cd; \$*"
+status=\$?
+# Of a host without power ssh hears nothing, not even that it ended.
+sleep 0.5
+reaches || exec sleep 600
+exit \$status
 AGENT
   chmod +x "$place/agent"
   export OMPI_MCA_plm_rsh_agent=$place/agent HYDRA_LAUNCHER=ssh HYDRA_LAUNCHER_EXEC=$place/agent
 }
 
-host_up() {
+boot() {
   local host=$1 child=
   ip netns add "$bridge-$host"
   ip link add "$bridge$host" type veth peer name eth0 netns "$bridge-$host"
   ip link set "$bridge$host" master "$bridge" up
-  ip -n "$bridge-$host" addr add "$2/24" dev eth0
+  ip -n "$bridge-$host" addr add "$net.${host#h}/24" dev eth0
   ip -n "$bridge-$host" link set eth0 up
   ip -n "$bridge-$host" link set lo up
   # The host's first process reaps what its parents left, and takes all others with it.
@@ -63,7 +74,7 @@ host_up() {
     sleep 0.1
   done
   echo "$child" >"$place/$host.pid"
-  hosts+=("$host")
+  [[ " ${hosts[*]-} " == *" $host "* ]] || hosts+=("$host")
 }
 
 on() {
@@ -72,19 +83,39 @@ on() {
   nsenter -t "$(cat "$place/$host.pid")" -n -u -m -p -- bash -c 'cd "$1"; shift; exec "$@"' _ "$PWD" "$@"
 }
 
+hostfile() {
+  for host in "$@"; do echo "$host slots=1"; done >"$place/hostfile"
+  export HOSTFILE=$place/hostfile
+}
+
 unplug() { ip link set "$bridge$1" down; }
 plug() { ip link set "$bridge$1" up; }
 slow() { ip netns exec "$bridge-$1" tc qdisc replace dev eth0 root tbf rate "$2" burst 64kb latency 100ms; }
+quick() { ip netns exec "$bridge-$1" tc qdisc del dev eth0 root; }
 fell() {
   unplug "$1"
+  ended "$1"
+}
+reboot() {
   kill -9 "$(cat "$place/$1.pid")"
+  sleep 1
+  ended "$1"
+  boot "$1"
+}
+ended() {
+  kill -9 "$(cat "$place/$1.pid")" 2>/dev/null || true
+  rm "$place/$1.pid"
+  ip netns del "$bridge-$1"
+  # A network lives on while its dead processes' connections have something to send; its cable would too.
+  ip link del "$bridge$1" 2>/dev/null || true
 }
 
 hosts_down() {
   local host
   for host in ${hosts[@]+"${hosts[@]}"}; do
-    kill -9 "$(cat "$place/$host.pid")" 2>/dev/null || true
+    [ ! -e "$place/$host.pid" ] || kill -9 "$(cat "$place/$host.pid")"
     ip netns del "$bridge-$host" 2>/dev/null || true
+    ip link del "$bridge$host" 2>/dev/null || true
   done
   ip link del "$bridge" 2>/dev/null || true
 }

@@ -28,7 +28,8 @@ AuthType=auth/munge
 # A requeued job waits for its credential to expire.
 AuthInfo=socket=$place/munge/socket,cred_expire=5
 StateSaveLocation=$place/state
-SlurmdSpoolDir=$place/spool.%n
+# Gone with the host's power: PMIx's sockets of a job that stay in there would fail its next start on that host.
+SlurmdSpoolDir=/tmp/slurmd
 SlurmctldPidFile=$place/slurmctld.pid
 SlurmdPidFile=$place/slurmd.%n.pid
 SlurmctldLogFile=$place/slurmctld.log
@@ -54,7 +55,6 @@ CONF
   printf '%s\n' "$@" >>"$SLURM_CONF"
   slurmctld -c -f "$SLURM_CONF" || fail "slurmctld does not start"
   for host in "${hosts[@]}"; do
-    mkdir -p "$place/spool.$host"
     on "$host" env SLURM_CONF="$SLURM_CONF" slurmd -N "$host" -f "$SLURM_CONF" || fail "slurmd does not start on $host"
   done
   for _ in $(seq 60); do
@@ -79,10 +79,10 @@ submit() {
 field() { scontrol show job "$job" | grep -oE "\b$1=[^ ]*" | cut -d= -f2; }
 state() { field JobState; }
 
-# Waits until $job is in one of these states, 120 seconds at most.
+# Waits until $job is in one of these states, 180 seconds at most.
 wait_state() {
-  local now
-  for _ in $(seq 250); do
+  local now until=$((EPOCHSECONDS + 180))
+  while [ "$EPOCHSECONDS" -lt "$until" ]; do
     now=$(state)
     [[ " $* " == *" $now "* ]] && return
     sleep 0.2

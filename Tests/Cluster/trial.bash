@@ -6,6 +6,8 @@ dmsnet=${DMSNET_PROGRAM:-$root/.build/release/dmsnet}
 # Seen by all hosts under one path, so not in /tmp, which each has for itself.
 place=$(mktemp -d /var/tmp/dmsXXXXXX)
 chmod 755 "$place"
+# By which this trial's processes are known.
+export TRIAL=$place
 data=$place/data
 # Quick, and enough to be stopped in: steps of two micro-batches.
 network=(--data "$data" --depth 18 --stem 8 --width 32 --embedding 16 --size 64 --batch 8 --micro-batch 2 --warmup 4 --seed 3)
@@ -53,6 +55,44 @@ wait_steps() {
     sleep 0.1
   done
   fail "no step $2 of $1"
+}
+
+# The processes that train into a folder, on whatever host.
+ranks_of() {
+  pgrep -x dmsnet | while read -r process; do
+    tr '\0' ' ' 2>/dev/null <"/proc/$process/cmdline" | grep -q " train .*$1 " && echo "$process"
+  done
+}
+
+# The process of a rank: rank_of RUN RANK.
+rank_of() {
+  ranks_of "$1" | while read -r process; do
+    tr '\0' '\n' 2>/dev/null <"/proc/$process/environ" | grep -q "^OMPI_COMM_WORLD_RANK=$2\$" && echo "$process"
+  done
+}
+
+# The job $job, to which something happened now, names what has that many seconds, and is over 10 seconds later with CODE; nothing of
+# it is left: ends_with CODE SECONDS LOG PATTERN.
+ends_with() {
+  local begun=${EPOCHREALTIME/./} named= status left is_over=
+  since() { echo $(((${EPOCHREALTIME/./} - begun) / 100000)); }
+  while [ -z "$is_over" ]; do
+    kill -0 "$job" 2>/dev/null || is_over=1
+    [ -n "$named" ] || ! grep -q "^dmsnet: error: " "$3" || named=$(since)
+    [ "$(since)" -le $(($2 * 10 + 100)) ] || fail "not over after $(since) tenths of a second: $(cat "$3")"
+    sleep 0.1
+  done
+  wait "$job"
+  status=$?
+  [ "${named:-9999}" -le $(($2 * 10)) ] || fail "named after ${named:-no} tenths of a second: $(cat "$3")"
+  grep -qE "^dmsnet: error: $4" "$3" || fail "not named: $4: $(cat "$3")"
+  expect "$status" "$1" "$(tail -n 5 "$3")"
+  left=$(ps -eo pid=,comm= | grep -E ' (dmsnet|ranks|agent|orted|mpirun|orterun|mpiexec.hydra|hydra_pmi_proxy)$' |
+    while read -r process _; do
+      grep -qs "$place" "/proc/$process/environ" "/proc/$process/cmdline" && ps -o pid=,args= "$process"
+    done)
+  [ -z "$left" ] || fail "left running: $left"
+  took="named after $((named / 10)).$((named % 10)) s, over after $(($(since) / 10)) s"
 }
 
 expect() { [ "$1" = "$2" ] || fail "$3: $1, expected $2"; }

@@ -12,8 +12,8 @@ struct ClusterTests {
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Cluster"
 
   @Test(arguments: [
-    ["several-hosts"], ["stop-signals"], ["slurm-launchers"], ["slurm-events", "srun"], ["slurm-events", "mpirun"],
-    ["pbs"], ["mpich"],
+    ["several-hosts"], ["lost-hosts"], ["lost-ranks"], ["stalled-ranks"], ["stop-signals"], ["slurm-launchers"],
+    ["slurm-events", "srun"], ["slurm-events", "mpirun"], ["pbs"], ["mpich"],
   ])
   func aTrialEndsAsItShould(_ trial: [String]) throws {
     let process = Process()
