@@ -78,6 +78,7 @@ let package = Package(
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),
     .target(name: "PoorFileSystem", path: "Tests/PoorFileSystem"),
+    .target(name: "Launching", path: "Tests/Launching"),
     .testTarget(name: "PlatformTests", dependencies: ["Platform"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "GraphsTests", dependencies: ["Lowering"]),
@@ -85,13 +86,13 @@ let package = Package(
     .testTarget(name: "LoweringTests", dependencies: ["Lowering"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Allocations"]),
     .testTarget(name: "FundusTests", dependencies: ["Fundus", "CZip"]),
-    .testTarget(name: "CommunicationTests", dependencies: ["Communication", "ranks"]),
+    .testTarget(name: "CommunicationTests", dependencies: ["Communication", "Launching", "ranks"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics"]),
     .testTarget(name: "ScalingTests", dependencies: ["Scaling"]),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Tensors"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["Training", .product(name: "Crypto", package: "swift-crypto")]),
+      name: "CommandTests", dependencies: ["Training", "Launching", .product(name: "Crypto", package: "swift-crypto")]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -33,14 +33,13 @@ struct Main: ParsableCommand {
       case .command(var command):
         do { try command.run() } catch let code as ExitCode {
           // An answer of its own, already given.
-          communicator.close()
-          Foundation.exit(code.rawValue)
+          leave(code.rawValue)
         } catch  where isAnswer(error) {
           try answer(fullMessage(for: error))
         }
       case .text(let text): try answer(text)
       }
-      communicator.close()
+      leave(0)
     } catch let agreed as Agreed {
       if Job.joined?.rank ?? 0 == 0 { agreed.failure.report() }
       finish(agreed.failure.kind)
@@ -80,8 +79,20 @@ struct Main: ParsableCommand {
   private static func finish(_ kind: Failure.Kind) -> Never {
     // Whoever leaves first with an error code has the launcher end the others: all meet before.
     try? Job.joined?.barrier()
-    Job.joined?.close()
-    Foundation.exit(kind.rawValue)
+    leave(kind.rawValue)
+  }
+
+  /// Leaves the job and ends. All is done by then, so a library that does not let go is not waited for: over TCP, MPICH 4.0
+  /// waits for ever where the other side already waits for the launcher.
+  private static func leave(_ code: Int32) -> Never {
+    if let communicator = Job.joined {
+      Thread.detachNewThread {
+        sleep(10)
+        _exit(code)
+      }
+      communicator.close()
+    }
+    Foundation.exit(code)
   }
 }
 

@@ -1,4 +1,4 @@
-# Hosts out of namespaces of this machine: each has its own network, host name, processes, /tmp and /dev/shm; the rest of the file
+# Hosts out of namespaces of this machine: each has its own network, host name, processes, shared memory and /tmp; the rest of the file
 # system is shared, as a cluster's is. Needs root and iproute2.
 #
 #   hosts_up N            h1 .. hN on a bridge
@@ -22,7 +22,7 @@ need_hosts() {
   [ "$(id -u)" = 0 ] || skip "hosts out of namespaces need root"
   local tool
   for tool in ip tc nsenter unshare setsid; do command -v $tool >/dev/null || skip "$tool is missing"; done
-  unshare -n -u -m -p -f true 2>/dev/null || skip "namespaces cannot be made here"
+  unshare -n -u -i -m -p -f true 2>/dev/null || skip "namespaces cannot be made here"
   ip link add "$bridge" type bridge 2>/dev/null || skip "a bridge cannot be made here"
 }
 
@@ -43,7 +43,7 @@ while [ "\${1#-}" != "\$1" ]; do shift; done
 host=\$1; shift
 reaches() { [ "\$(cat /sys/class/net/$bridge\$host/operstate 2>/dev/null)" = up ]; }
 reaches || { sleep 3; exit 255; }
-nsenter -t "\$(cat $place/\$host.pid)" -n -u -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
+nsenter -t "\$(cat $place/\$host.pid)" -n -u -i -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
   PATH=/usr/local/bin:/usr/bin:/bin bash -c "cd; \$*"
 status=\$?
 # Of a host without power ssh hears nothing, not even that it ended.
@@ -64,7 +64,7 @@ boot() {
   ip -n "$bridge-$host" link set eth0 up
   ip -n "$bridge-$host" link set lo up
   # The host's first process reaps what its parents left, and takes all others with it.
-  setsid nsenter --net="/run/netns/$bridge-$host" unshare -u -m -p -f --mount-proc --kill-child bash -c "
+  setsid nsenter --net="/run/netns/$bridge-$host" unshare -u -i -m -p -f --mount-proc --kill-child bash -c "
     hostname $host; mount --make-rprivate /; mount --bind $place/names /etc/hosts
     mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs -o mode=1777 tmpfs /tmp
     touch /tmp/ready; while :; do sleep 3600 & wait; done" </dev/null >/dev/null 2>&1 &
@@ -80,7 +80,7 @@ boot() {
 on() {
   local host=$1
   shift
-  nsenter -t "$(cat "$place/$host.pid")" -n -u -m -p -- bash -c 'cd "$1"; shift; exec "$@"' _ "$PWD" "$@"
+  nsenter -t "$(cat "$place/$host.pid")" -n -u -i -m -p -- bash -c 'cd "$1"; shift; exec "$@"' _ "$PWD" "$@"
 }
 
 hostfile() {

@@ -60,14 +60,14 @@ wait_steps() {
 # The processes that train into a folder, on whatever host.
 ranks_of() {
   pgrep -x dmsnet | while read -r process; do
-    tr '\0' ' ' 2>/dev/null <"/proc/$process/cmdline" | grep -q " train .*$1 " && echo "$process"
+    grep -qsxz train "/proc/$process/cmdline" && grep -qsxzF "$1" "/proc/$process/cmdline" && echo "$process"
   done
 }
 
 # The process of a rank: rank_of RUN RANK.
 rank_of() {
   ranks_of "$1" | while read -r process; do
-    tr '\0' '\n' 2>/dev/null <"/proc/$process/environ" | grep -q "^OMPI_COMM_WORLD_RANK=$2\$" && echo "$process"
+    grep -qsxzE "(OMPI_COMM_WORLD|PMI)_RANK=$2" "/proc/$process/environ" && echo "$process"
   done
 }
 

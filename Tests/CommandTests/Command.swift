@@ -1,11 +1,10 @@
 import Foundation
+import Launching
 
 /// Programs are built beside the tests.
 let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
 
-let hasLauncher = ["/usr/bin/mpirun", "/usr/local/bin/mpirun"].contains {
-  FileManager.default.isExecutableFile(atPath: $0)
-}
+let hasLauncher = Launcher.isInstalled
 
 /// Whether the long tests were asked for.
 let isLong = ProcessInfo.processInfo.environment["DMSNET_LONG_TESTS"] != nil
@@ -21,11 +20,8 @@ struct Command {
     output: Pipe? = nil
   ) throws -> Process {
     let process = Process()
-    let launcher = [
-      "mpirun", "-q", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
-    ]
     process.executableURL = URL(fileURLWithPath: ranks == nil ? "\(products)/dmsnet" : "/usr/bin/env")
-    process.arguments = (ranks.map { launcher + ["-np", "\($0)", "\(products)/dmsnet"] } ?? []) + arguments
+    process.arguments = (ranks.map { Launcher.words(ranks: $0) + ["\(products)/dmsnet"] } ?? []) + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardError = errors ?? FileHandle.nullDevice
     process.standardOutput = output ?? FileHandle.nullDevice

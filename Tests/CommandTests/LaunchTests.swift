@@ -12,6 +12,7 @@ struct LaunchTests {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["bash", script] + arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(["DMSNET_PROGRAM": "\(products)/dmsnet"]) { $1 }
     process.standardError = errors
     process.standardOutput = FileHandle.nullDevice
     try process.run()

@@ -1,4 +1,5 @@
 import Foundation
+import Launching
 import Testing
 
 /// Ranks that were told, see or suffer different things: all end, soon, with one line that names the rank and the right code.
@@ -9,8 +10,8 @@ struct RankTests {
     command: Command, seconds: Double
   ) {
     let start = Date()
-    let other = environment.flatMap { ["-x", "\($0.key)=\($0.value)"] }
-    let command = try Command.run(first + [":", "-np", "1"] + other + ["\(products)/dmsnet"] + second, ranks: 1)
+    let other = environment.flatMap { Launcher.words(variable: $0.key, $0.value) }
+    let command = try Command.run(first + [":", "-n", "1"] + other + ["\(products)/dmsnet"] + second, ranks: 1)
     return (command, Date().timeIntervalSince(start))
   }
 

@@ -1,22 +1,16 @@
 import Communication
 import Foundation
+import Launching
 import Testing
 
 /// Programs are built beside the tests.
 private let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
 
-private let hasLauncher = ["/usr/bin/mpirun", "/usr/local/bin/mpirun"].contains {
-  FileManager.default.isExecutableFile(atPath: $0)
-}
-
 /// Runs the `ranks` program; nil ranks: without a launcher.
 private func ranks(_ count: Int?, _ arguments: String...) throws -> (code: Int32, output: String, errors: String) {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  let launcher = [
-    "mpirun", "-q", "--allow-run-as-root", "--oversubscribe",
-  ]
-  process.arguments = (count.map { launcher + ["-np", "\($0)"] } ?? []) + ["\(products)/ranks"] + arguments
+  process.arguments = (count.map { Launcher.words(ranks: $0) } ?? []) + ["\(products)/ranks"] + arguments
   let pipe = Pipe()
   process.standardOutput = pipe
   let log = NSTemporaryDirectory() + "dmsnet-\(UUID().uuidString).log"
@@ -43,7 +37,7 @@ struct CommunicatorTests {
     #expect(result.output == "conforms\n" && result.code == 0)
   }
 
-  @Test(.enabled(if: hasLauncher, "mpirun is not installed"), arguments: [1, 2, 3, 5])
+  @Test(.enabled(if: Launcher.isInstalled, "mpirun is not installed"), arguments: [1, 2, 3, 5])
   func mpiConforms(_ count: Int) throws {
     let result = try ranks(count)
     #expect(result.output == "conforms\n" && result.code == 0)
@@ -51,13 +45,13 @@ struct CommunicatorTests {
   }
 
   /// One rank's error ends the job: the others, which would wait for ever, end too, and the code is that rank's.
-  @Test(.enabled(if: hasLauncher, "mpirun is not installed"))
+  @Test(.enabled(if: Launcher.isInstalled, "mpirun is not installed"))
   func oneRankEndsTheJob() throws {
     #expect(try ranks(3, "abort").code == 65)
   }
 
   /// A rank that leaves a bucket out waits where nobody comes, as the others do: the watch tells them apart. It spoils no sum.
-  @Test(.enabled(if: hasLauncher, "mpirun is not installed"), arguments: [3, 4])
+  @Test(.enabled(if: Launcher.isInstalled, "mpirun is not installed"), arguments: [3, 4])
   func theRankThatLeftABucketOutIsNamed(_ count: Int) throws {
     let result = try ranks(count, "leave-out")
     let lines = result.errors.split(separator: "\n").filter { $0.hasPrefix("dmsnet: error:") }
@@ -68,7 +62,7 @@ struct CommunicatorTests {
   }
 
   /// Of two no one can say which is right.
-  @Test(.enabled(if: hasLauncher, "mpirun is not installed"))
+  @Test(.enabled(if: Launcher.isInstalled, "mpirun is not installed"))
   func ofTwoRanksThatWaitApartBothAreNamed() throws {
     let result = try ranks(2, "leave-out")
     #expect(result.code == 1, "\(result)")
@@ -78,7 +72,7 @@ struct CommunicatorTests {
   }
 
   /// Ranks that compare what they are about to do find it at once, and say both.
-  @Test(.enabled(if: hasLauncher, "mpirun is not installed"))
+  @Test(.enabled(if: Launcher.isInstalled, "mpirun is not installed"))
   func comparingCollectivesFindsTheDifferenceAtOnce() throws {
     let result = try ranks(3, "leave-out", "verify")
     #expect(result.code == 1, "\(result)")
