@@ -15,6 +15,8 @@ network=(--data "$data" --depth 18 --stem 8 --width 32 --embedding 16 --size 64 
 end() {
   local status=$?
   for thing in "${ends[@]}"; do "$thing" >/dev/null 2>&1; done
+  # What a trial that failed left behind.
+  grep -lsxz "TRIAL=$place" /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL 2>/dev/null
   rm -rf "$place"
   exit "$status"
 }

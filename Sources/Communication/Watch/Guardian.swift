@@ -213,6 +213,8 @@ final class Guardian: @unchecked Sendable {
     for line in lines { settings.say("dmsnet: error: \(line)") }
     if let hint { settings.say("hint: \(hint)") }
     writeLog(lines)
+    // Hydra ends all once one has ended, and no longer passes on what was said.
+    usleep(300_000)
     for _ in 0..<3 {
       tellOthers(.over)
       usleep(20_000)
