@@ -16,6 +16,7 @@ end() {
   local status=$?
   for thing in "${ends[@]}"; do "$thing" >/dev/null 2>&1; done
   # What a trial that failed left behind.
+  unset TRIAL
   grep -lsxz "TRIAL=$place" /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -KILL 2>/dev/null
   rm -rf "$place"
   exit "$status"

@@ -40,7 +40,8 @@ struct ProcessIdentity: Codable, Sendable, Equatable {
 
 /// Whether this process gets on: its threads compute, or it reads or writes.
 struct Vitals {
-  /// Nanoseconds of computing that count: a photograph takes more, a library's thread that wakes now and then less.
+  /// Nanoseconds of computing from one look to the next that count: a photograph takes more, a library's thread that wakes now and
+  /// then less, however long one looks.
   private static let least: UInt64 = 5_000_000
 
   private var computed: UInt64 = 0
@@ -53,6 +54,7 @@ struct Vitals {
   /// Looks, at the time `now` in seconds; to be called by one thread alone, whose own computing does not count.
   mutating func look(_ whereabouts: Whereabouts, at now: Double) {
     let computed = dms_processor_nanoseconds()
+    defer { self.computed = computed }
     let transferred = transferredBytes()
     // Waiting in MPI computes too, without an end.
     let place = whereabouts.snapshot
@@ -61,7 +63,7 @@ struct Vitals {
     else {
       return
     }
-    (latest, self.computed, self.transferred, sequence) = (now, computed, transferred, place.sequence)
+    (latest, self.transferred, sequence) = (now, transferred, place.sequence)
   }
 
   /// Bytes that this process has read and written by system calls, these aside; 0 where the system does not tell.
