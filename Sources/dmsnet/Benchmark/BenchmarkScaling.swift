@@ -30,7 +30,7 @@ struct BenchmarkScaling: ParsableCommand {
       name: "network", value: "MICROSECONDS:GBITS[:SHARE]|FILE,...",
       help:
         "Networks to project to: a message's latency, a host's bandwidth, and the share of it that messages get in both "
-        + "directions (0.58: Open MPI over TCP); or what benchmark allreduce --json wrote there, with one rank a host "
+        + "directions (0.9: Open MPI over TCP); or what benchmark allreduce --json wrote there, with one rank a host "
         + "(default: 50:1,20:10,2:100:0.95)."),
     .init(
       name: "mtbf", value: "HOURS", help: "Mean time between failures of one host: how often to write checkpoints."),
