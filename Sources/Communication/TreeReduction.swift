@@ -21,6 +21,9 @@ public final class TreeReduction {
 
   private let communicator: any Communicator
   private let grid: HostGrid
+  /// This rank's row of the grid, the other ranks of it, and this rank's column.
+  private let row: Int
+  private let mates, column: [Int]
   private let content: Collective.Content
   private let wire: Wire
   private let urgency: Urgency
@@ -43,7 +46,9 @@ public final class TreeReduction {
     urgency: Urgency = Urgency()
   ) throws {
     (self.communicator, self.content, self.wire, self.urgency) = (communicator, content, wire, urgency)
-    grid = HostGrid(communicator.hosts)
+    let grid = HostGrid(communicator.hosts)
+    (self.grid, row, column) = (grid, grid.row(of: communicator.rank), grid.column(of: communicator.rank))
+    mates = grid.rows[row].filter { $0 != communicator.rank }
     sum = try TreeSum()
   }
 
@@ -62,9 +67,8 @@ public final class TreeReduction {
   public func reduceScatter(_ bucket: Range<Int>, number: Int? = nil, _ own: PartialSums) throws {
     let rank = communicator.rank
     let slices = Buckets.slices(bucket, ranks: communicator.size)
-    let (column, row) = (grid.column(of: rank), grid.row(of: rank))
     let purpose = Collective(.reduceScatter, of: content, bucket: number, size: bucket.count)
-    var partial = try withinHost(slices, column, own, purpose)
+    var partial = try withinHost(slices, own, purpose)
     if column.count > 1 {
       let (slice, others) = (slices[rank], column.indices.filter { $0 != row })
       var moves: [Move] = []
@@ -85,14 +89,11 @@ public final class TreeReduction {
       partial[row].inOrder, of: 0..<tree.leaves, into: own.array + slices[rank].lowerBound, count: slices[rank].count)
   }
 
-  /// What this host's ranks have of the slices of `column`, one list a slice: their partial sums, added up as far as the tree allows where
+  /// What this host's ranks have of the slices of this rank's column, one list a slice: their partial sums, added up as far as the tree allows where
   /// they are to travel on.
   private func withinHost(
-    _ slices: [Range<Int>], _ column: [Int], _ own: PartialSums, _ purpose: Collective
+    _ slices: [Range<Int>], _ own: PartialSums, _ purpose: Collective
   ) throws -> [[PartialSum]] {
-    let rank = communicator.rank
-    let row = grid.row(of: rank)
-    let mates = grid.rows[row].filter { $0 != rank }
     var partial = column.map { own.parts(from: slices[$0].lowerBound) }
     if mates.isEmpty { return partial }
     let width = column.reduce(0) { $0 + slices[$1].count }
@@ -144,13 +145,11 @@ public final class TreeReduction {
       dms_to_bfloat16(rounded, array + slices[rank].lowerBound, slices[rank].count)
       dms_from_bfloat16(array + slices[rank].lowerBound, rounded, slices[rank].count)
     }
-    let column = grid.column(of: rank)
     let others = column.filter { $0 != rank }
     if !others.isEmpty {
       try exchange(
         others.map { move(.receive, $0, sliceOf: $0) } + others.map { move(.send, $0, sliceOf: rank) }, purpose)
     }
-    let mates = grid.rows[grid.row(of: rank)].filter { $0 != rank }
     if !mates.isEmpty {
       try exchange(
         mates.flatMap { mate in grid.column(of: mate).map { move(.receive, mate, sliceOf: $0) } }
