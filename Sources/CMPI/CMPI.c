@@ -12,7 +12,7 @@
 enum { PIECE = 1 << 28 };
 
 enum {
-  /// Transfers go in messages of at most so many bytes, so that one that is done shows that things move.
+  /// Exchanges go in messages of at most so many bytes, so that one that is done shows that things move.
   MESSAGE = 1 << 20,
   /// Where somebody waits for them: so many looks without anything done before the processor is left to others, for so many
   /// nanoseconds.
@@ -22,8 +22,8 @@ enum {
   LONG_PAUSE = 250000,
 };
 
-/// Where transfers travel, apart from the collectives.
-static MPI_Comm transfers;
+/// Where exchanges travel, apart from the collectives.
+static MPI_Comm exchanges;
 
 int dms_mpi_start(void) {
   // Where containers forbid to read another process's memory, Open MPI's fast way of copying messages fails.
@@ -31,7 +31,7 @@ int dms_mpi_start(void) {
   struct iovec to = {&copy, 1}, from = {&byte, 1};
   if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != 1) setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
   // Over TCP Open MPI asks before it sends a long message, and the answer waits behind what goes the other way: both directions take
-  // turns. So messages of transfers go unasked; each has its place by then, or soon.
+  // turns. So messages of exchanges go unasked; each has its place by then, or soon.
   char limit[32];
   snprintf(limit, sizeof limit, "%d", MESSAGE + 4096);
   setenv("OMPI_MCA_btl_tcp_eager_limit", limit, 0);
@@ -39,11 +39,11 @@ int dms_mpi_start(void) {
   int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
   if (!code) code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   if (!code && provided < MPI_THREAD_SERIALIZED) code = MPI_ERR_UNSUPPORTED_OPERATION;
-  return code ? code : MPI_Comm_dup(MPI_COMM_WORLD, &transfers);
+  return code ? code : MPI_Comm_dup(MPI_COMM_WORLD, &exchanges);
 }
 
 int dms_mpi_stop(void) {
-  int code = MPI_Comm_free(&transfers);
+  int code = MPI_Comm_free(&exchanges);
   return code ? code : MPI_Finalize();
 }
 
@@ -76,42 +76,62 @@ int dms_mpi_broadcast(void *bytes, long count, int root) {
   return code;
 }
 
-/// Waits for all requests. MPI's own waiting takes a whole core, which the step that goes on meanwhile needs: so it sleeps between
-/// looks.
-static int wait_all(int count, MPI_Request *requests, int *finished, const volatile int *is_urgent) {
-  int left = count, looks = 0;
-  while (left > 0) {
-    int done;
-    const int code = MPI_Testsome(count, requests, &done, finished, MPI_STATUSES_IGNORE);
-    if (code) return code;
-    left -= done;
-    looks = done > 0 ? 0 : looks + 1;
-    if (left == 0 || done > 0) continue;
-    const int urgent = *is_urgent;
-    if (urgent && looks < LOOKS) continue;
-    nanosleep(&(struct timespec){0, urgent ? SHORT_PAUSE : LONG_PAUSE}, NULL);
-  }
-  return 0;
+/// In how many pieces messages go.
+static int pieces(const dms_message *messages, int count) {
+  int result = 0;
+  for (int i = 0; i < count; i++) result += (messages[i].count + MESSAGE - 1) / MESSAGE;
+  return result;
 }
 
-int dms_mpi_exchange(const dms_transfer *all, int count, int tag, const volatile int *is_urgent) {
-  int messages = 0;
-  for (int i = 0; i < count; i++) messages += (all[i].count + MESSAGE - 1) / MESSAGE;
-  MPI_Request requests[messages + 1];
-  int finished[messages + 1];
-  int started = 0;
-  // Receives first: what arrives finds its place.
-  for (int sends = 0; sends < 2; sends++)
-    for (int i = 0; i < count; i++)
-      for (long at = 0; all[i].sends == sends && at < all[i].count; at += MESSAGE) {
-        char *bytes = (char *)all[i].bytes + at;
-        const int length = all[i].count - at < MESSAGE ? all[i].count - at : MESSAGE;
-        MPI_Request *request = &requests[started++];
-        const int code = sends ? MPI_Isend(bytes, length, MPI_BYTE, all[i].peer, tag, transfers, request)
-                               : MPI_Irecv(bytes, length, MPI_BYTE, all[i].peer, tag, transfers, request);
-        if (code) return code;
-      }
-  return wait_all(started, requests, finished, is_urgent);
+/// Starts to send or to receive messages, piece by piece.
+static int start(const dms_message *messages, int count, int sends, int tag, MPI_Request *requests) {
+  int code = 0;
+  for (int i = 0; i < count; i++)
+    for (long at = 0; at < messages[i].count && !code; at += MESSAGE, requests++) {
+      char *bytes = (char *)messages[i].bytes + at;
+      const int length = messages[i].count - at < MESSAGE ? messages[i].count - at : MESSAGE, peer = messages[i].peer;
+      code = sends ? MPI_Isend(bytes, length, MPI_BYTE, peer, tag, exchanges, requests)
+                   : MPI_Irecv(bytes, length, MPI_BYTE, peer, tag, exchanges, requests);
+    }
+  return code;
+}
+
+int dms_mpi_exchange(const dms_message *sends, int send_count, const dms_message *receives, const int *ends, int rounds, int window,
+                     int tag, const volatile int *is_urgent, void (*arrived)(const void *, int), const void *context) {
+  const int sent = pieces(sends, send_count), all = sent + (rounds > 0 ? pieces(receives, ends[rounds - 1]) : 0);
+  MPI_Request requests[all + 1];
+  // The round of each request; sends are in one behind the last.
+  int round_of[all + 1], finished[all + 1], missing[rounds + 1];
+  missing[rounds] = sent;
+  int started = 0, left = all, posted = 0, done = 0, is_sending = 0, looks = 0, code = 0;
+  while (!code && (left > 0 || done < rounds)) {
+    int fresh = 0, round = rounds;
+    if (done < posted && missing[done] == 0) {
+      arrived(context, done++);
+    } else if (posted < rounds && posted < done + window) {
+      // Receives go before sends: what arrives finds its place.
+      const int first = posted > 0 ? ends[posted - 1] : 0;
+      round = posted++;
+      fresh = missing[round] = pieces(receives + first, ends[round] - first);
+      code = start(receives + first, ends[round] - first, 0, tag, requests + started);
+    } else if (!is_sending) {
+      is_sending = 1;
+      fresh = sent;
+      code = start(sends, send_count, 1, tag, requests + started);
+    } else {
+      int found;
+      code = MPI_Testsome(started, requests, &found, finished, MPI_STATUSES_IGNORE);
+      for (int i = 0; i < found; i++) missing[round_of[finished[i]]]--;
+      left -= found;
+      looks = found > 0 ? 0 : looks + 1;
+      // MPI's own waiting takes a whole core, which the step that goes on meanwhile needs: so it sleeps between looks.
+      const int urgent = *is_urgent;
+      if (left > 0 && found == 0 && (!urgent || looks > LOOKS))
+        nanosleep(&(struct timespec){0, urgent ? SHORT_PAUSE : LONG_PAUSE}, NULL);
+    }
+    for (int i = 0; i < fresh; i++) round_of[started++] = round;
+  }
+  return code;
 }
 
 /// Sums in place over all ranks, in pieces.

@@ -73,15 +73,26 @@ final class MPIJob: Communicator {
     try check(dms_mpi_broadcast(bytes.baseAddress, bytes.count, Int32(root)), "broadcast of \(bytes.count) bytes")
   }
 
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) throws {
-    let all = transfers.lazy.filter { !$0.bytes.isEmpty }.map {
-      dms_transfer(
-        bytes: $0.bytes.baseAddress, count: $0.bytes.count, peer: Int32($0.peer), sends: $0.direction == .send ? 1 : 0)
+  func exchange(
+    _ exchange: Exchange, _ urgency: Urgency, for purpose: Collective, arrived: (Int) -> Void
+  ) throws {
+    func messages(_ list: some Sequence<Message>) -> [dms_message] {
+      list.map { dms_message(bytes: $0.bytes.baseAddress, count: $0.bytes.count, peer: Int32($0.peer)) }
     }
-    let array = Array(all)
-    try check(
-      dms_mpi_exchange(array, Int32(array.count), purpose.tag, urgency.flag),
-      "\(purpose) of \(array.reduce(0) { $0 + $1.count }) bytes")
+    let (sends, receives) = (messages(exchange.sends), messages(exchange.rounds.joined()))
+    var received: Int32 = 0
+    let ends = exchange.rounds.map { round in
+      received += Int32(round.count)
+      return received
+    }
+    let code = withoutActuallyEscaping(arrived) { arrived in
+      withUnsafePointer(to: arrived) { context in
+        dms_mpi_exchange(
+          sends, Int32(sends.count), receives, ends, Int32(ends.count), Int32(exchange.window), purpose.tag,
+          urgency.flag, { $0?.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int($1)) }, context)
+      }
+    }
+    try check(code, "\(purpose) of \((sends + receives).reduce(0) { $0 + $1.count }) bytes")
   }
 
   func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {

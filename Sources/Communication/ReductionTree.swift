@@ -70,6 +70,10 @@ struct TreeSum {
   func sum(
     _ parts: [PartialSum], of node: Range<Int>, into target: UnsafeMutablePointer<Float>, count: Int
   ) {
+    // Both orders of two addends give the same bits.
+    if parts.count == 2, let there = parts.firstIndex(where: { $0.values == target }) {
+      return dms_add(target, parts[1 - there].values, count)
+    }
     let floats = workspace.base.assumingMemoryBound(to: Float.self)
     for start in stride(from: 0, to: count, by: Self.block) {
       let length = min(Self.block, count - start)

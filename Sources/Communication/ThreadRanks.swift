@@ -45,12 +45,15 @@ private final class ThreadRank: Communicator {
     if rank != root { all[root].copyBytes(to: bytes) }
   }
 
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) {
-    for transfer in transfers where transfer.direction == .send {
-      meeting.post(Data(transfer.bytes), Way(sender: rank, receiver: transfer.peer, tag: purpose.tag))
+  func exchange(_ exchange: Exchange, _ urgency: Urgency, for purpose: Collective, arrived: (Int) -> Void) {
+    for message in exchange.sends {
+      meeting.post(Data(message.bytes), Way(sender: rank, receiver: message.peer, tag: purpose.tag))
     }
-    for transfer in transfers where transfer.direction == .receive {
-      meeting.take(Way(sender: transfer.peer, receiver: rank, tag: purpose.tag)).copyBytes(to: transfer.bytes)
+    for (number, round) in exchange.rounds.enumerated() {
+      for message in round {
+        meeting.take(Way(sender: message.peer, receiver: rank, tag: purpose.tag)).copyBytes(to: message.bytes)
+      }
+      arrived(number)
     }
   }
 

@@ -1,18 +1,8 @@
-import CKernels
 import Tensors
 
-/// How floats travel between ranks.
-public enum Wire: String, Sendable, CaseIterable {
-  /// As they are.
-  case float32
-  /// Rounded to bfloat16, in half the bytes. What is summed is rounded, so sums depend on who computed which part; still all ranks
-  /// get the same bits.
-  case bfloat16
-}
-
 /// The all-reduce whose sums follow the tree over micro-batches: each rank receives the others' partial sums of its slice, adds
-/// them up in the tree's order, and gives the result to all. The traffic is that of a ring where each rank's micro-batches make one
-/// subtree; the bits are the same for any number of ranks.
+/// them up in the tree's order, piece by piece as they come, and gives the result to all. The traffic is that of a ring where each
+/// rank's micro-batches make one subtree; the bits are the same for any number of ranks.
 ///
 /// Where several hosts have several ranks each, a host's ranks first make its partial sums of all slices among themselves, each
 /// those of its column of the grid. Then columns exchange them, so that the network carries what one rank a host would send.
@@ -25,16 +15,12 @@ public final class TreeReduction {
   private let row: Int
   private let mates, column: [Int]
   private let content: Collective.Content
-  private let wire: Wire
-  private let urgency: Urgency
+  private let floats: FloatExchange
   private let sum: TreeSum
-  /// Partial sums of other ranks of this host, and of other hosts.
-  private var fromHost = Scratch()
-  private var fromOthers = Scratch()
+  /// Where pieces of other ranks' partial sums arrive.
+  private var arriving = Scratch()
   /// This host's partial sums of the slices of this rank's column.
   private var ofHost = Scratch()
-  /// What is sent and received in bfloat16.
-  private var narrow = Scratch()
   /// Each rank's parts of the tree of the current step, and those of each host's ranks together.
   private var partsByRank: [[Range<Int>]] = []
   private var partsByHost: [[Range<Int>]] = []
@@ -45,7 +31,8 @@ public final class TreeReduction {
     _ communicator: any Communicator, of content: Collective.Content, wire: Wire = .float32,
     urgency: Urgency = Urgency()
   ) throws {
-    (self.communicator, self.content, self.wire, self.urgency) = (communicator, content, wire, urgency)
+    (self.communicator, self.content) = (communicator, content)
+    floats = FloatExchange(communicator, wire: wire, urgency: urgency)
     let grid = HostGrid(communicator.hosts)
     (self.grid, row, column) = (grid, grid.row(of: communicator.rank), grid.column(of: communicator.rank))
     mates = grid.rows[row].filter { $0 != communicator.rank }
@@ -68,67 +55,115 @@ public final class TreeReduction {
     let rank = communicator.rank
     let slices = Buckets.slices(bucket, ranks: communicator.size)
     let purpose = Collective(.reduceScatter, of: content, bucket: number, size: bucket.count)
-    var partial = try withinHost(slices, own, purpose)
-    if column.count > 1 {
-      let (slice, others) = (slices[rank], column.indices.filter { $0 != row })
-      var moves: [Move] = []
-      var next: Floats = try fromOthers.elements(others.reduce(0) { $0 + partsByHost[$1].count } * slice.count)
-      for other in others {
-        for node in partsByHost[other] {
-          partial[row].append(PartialSum(node, next))
-          moves.append(Move(.receive, column[other], next, slice.count))
-          next += slice.count
-        }
+    let whole = PartialSum(0..<tree.leaves, own.array + slices[rank].lowerBound)
+    var partial = column.map { own.parts(from: slices[$0].lowerBound) }
+    if column.count == 1 || !mates.isEmpty {
+      let sums = try column.count == 1 ? [[whole]] : placesOfHost(column.map { slices[$0].count })
+      let toMates = mates.flatMap { mate in
+        grid.column(of: mate).map { Outgoing(mate, own.parts(from: slices[$0].lowerBound), slices[$0].count) }
       }
-      for other in others {
-        moves += partial[other].map { Move(.send, column[other], $0.values, slices[column[other]].count) }
-      }
-      try exchange(moves, purpose)
+      let incoming = mates.map { ($0, partsByRank[$0]) }
+      try exchange(
+        toMates, column.indices.map { SliceSum(slices[column[$0]].count, partial[$0], incoming, sums[$0]) },
+        .withinHost, purpose)
+      partial = sums
     }
-    sum.sum(
-      partial[row].inOrder, of: 0..<tree.leaves, into: own.array + slices[rank].lowerBound, count: slices[rank].count)
+    if column.count > 1 {
+      let others = column.indices.filter { $0 != row }
+      let toOthers = others.map { Outgoing(column[$0], partial[$0], slices[column[$0]].count) }
+      let incoming = others.map { (column[$0], partsByHost[$0]) }
+      try exchange(toOthers, [SliceSum(slices[rank].count, partial[row], incoming, [whole])], .betweenHosts, purpose)
+    }
   }
 
-  /// What this host's ranks have of the slices of this rank's column, one list a slice: their partial sums, added up as far as the tree allows where
-  /// they are to travel on.
-  private func withinHost(
-    _ slices: [Range<Int>], _ own: PartialSums, _ purpose: Collective
-  ) throws -> [[PartialSum]] {
-    var partial = column.map { own.parts(from: slices[$0].lowerBound) }
-    if mates.isEmpty { return partial }
-    let width = column.reduce(0) { $0 + slices[$1].count }
-    var next: Floats = try fromHost.elements(mates.reduce(0) { $0 + partsByRank[$1].count } * width)
-    var moves: [Move] = []
-    for mate in mates {
-      for (index, receiver) in column.enumerated() {
-        for node in partsByRank[mate] {
-          partial[index].append(PartialSum(node, next))
-          moves.append(Move(.receive, mate, next, slices[receiver].count))
-          next += slices[receiver].count
+  /// Where this host's partial sums of slices of `counts` floats go before they travel on.
+  private func placesOfHost(_ counts: [Int]) throws -> [[PartialSum]] {
+    let parts = partsByHost[row]
+    var next: Floats = try ofHost.elements(parts.count * counts.reduce(0, +))
+    return counts.map { count in
+      parts.map { node in
+        defer { next += count }
+        return PartialSum(node, next)
+      }
+    }
+  }
+
+  /// Partial sums of a slice that go to another rank.
+  private struct Outgoing {
+    let peer: Int
+    let parts: [PartialSum]
+    let count: Int
+
+    init(_ peer: Int, _ parts: [PartialSum], _ count: Int) {
+      (self.peer, self.parts, self.count) = (peer, parts, count)
+    }
+  }
+
+  /// What is made of a slice of `count` floats: `sums`, from what this rank has of it and from the parts that others send.
+  private struct SliceSum {
+    let count: Int
+    let own: [PartialSum]
+    let incoming: [(peer: Int, nodes: [Range<Int>])]
+    let sums: [PartialSum]
+
+    init(_ count: Int, _ own: [PartialSum], _ incoming: [(peer: Int, nodes: [Range<Int>])], _ sums: [PartialSum]) {
+      (self.count, self.own, self.incoming, self.sums) = (count, own, incoming, sums)
+    }
+  }
+
+  /// How slices are cut into pieces that are added up as they arrive.
+  private struct Pieces {
+    /// Floats of a piece.
+    let length: Int
+    /// For so many pieces there is room at a time.
+    let window: Int
+
+    /// Memory copies a piece once it has its place, so that two at a time, which the second-level cache keeps until they are added,
+    /// are enough.
+    static let withinHost = Pieces(length: 1 << 16, window: 2)
+    /// A network brings pieces by itself, and those that have no place yet are copied twice: there is room for what its buffers hold.
+    static let betweenHosts = Pieces(length: 1 << 18, window: 16)
+
+    func ranges(_ count: Int) -> [Range<Int>] {
+      stride(from: 0, to: count, by: length).map { $0..<min(count, $0 + length) }
+    }
+  }
+
+  /// Sends `outgoing`, and makes `slices` of what arrives.
+  private func exchange(
+    _ outgoing: [Outgoing], _ slices: [SliceSum], _ pieces: Pieces, _ purpose: Collective
+  ) throws {
+    let sends = outgoing.flatMap { slice in
+      pieces.ranges(slice.count).flatMap { piece in
+        slice.parts.map { FloatMessage(slice.peer, $0.values + piece.lowerBound, piece.count) }
+      }
+    }
+    let rounds = slices.flatMap { slice in pieces.ranges(slice.count).map { (slice: slice, piece: $0) } }
+    let room = rounds.map { $0.piece.count * $0.slice.incoming.reduce(0) { $0 + $1.nodes.count } }.max() ?? 0
+    let window = min(pieces.window, rounds.count)
+    let places: Floats = try arriving.elements(room * window)
+    let addends = rounds.enumerated().map { number, round in
+      var next = places + number % window * room
+      return round.slice.incoming.flatMap { peer, nodes in
+        nodes.map { node in
+          defer { next += round.piece.count }
+          return (peer, PartialSum(node, next))
         }
       }
     }
-    for mate in mates {
-      for receiver in grid.column(of: mate) {
-        moves += own.parts(from: slices[receiver].lowerBound).map {
-          Move(.send, mate, $0.values, slices[receiver].count)
-        }
+    let receives = zip(rounds, addends).map { round, addends in
+      addends.map { FloatMessage($0, $1.values, round.piece.count) }
+    }
+    try floats.exchange(sends, receives, window: window, for: purpose) { number in
+      let (slice, piece) = rounds[number]
+      let own = slice.own.map { PartialSum($0.node, $0.values + piece.lowerBound) }
+      let all = (own + addends[number].map(\.1)).inOrder
+      for target in slice.sums {
+        sum.sum(
+          all.filter { target.node.contains($0.node.lowerBound) }, of: target.node,
+          into: target.values + piece.lowerBound, count: piece.count)
       }
     }
-    try exchange(moves, purpose)
-    if column.count == 1 { return partial }
-    var place: Floats = try ofHost.elements(partsByHost[row].count * width)
-    for (index, receiver) in column.enumerated() {
-      let addends = partial[index].inOrder
-      partial[index] = partsByHost[row].map { node in
-        let within = addends.filter { node.contains($0.node.lowerBound) }
-        if within.count == 1 { return within[0] }
-        defer { place += slices[receiver].count }
-        sum.sum(within, of: node, into: place, count: slices[receiver].count)
-        return PartialSum(node, place)
-      }
-    }
-    return partial
   }
 
   /// Gives every rank the slices of `bucket` that the others have in `array`.
@@ -136,54 +171,20 @@ public final class TreeReduction {
     let rank = communicator.rank
     let slices = Buckets.slices(bucket, ranks: communicator.size)
     let purpose = Collective(.allGather, of: content, bucket: number, size: bucket.count)
-    func move(_ direction: Transfer.Direction, _ peer: Int, sliceOf owner: Int) -> Move {
-      Move(direction, peer, array + slices[owner].lowerBound, slices[owner].count)
+    func message(_ peer: Int, sliceOf owner: Int) -> FloatMessage {
+      FloatMessage(peer, array + slices[owner].lowerBound, slices[owner].count)
     }
     // All ranks go on with what the others receive.
-    if wire == .bfloat16, communicator.size > 1 {
-      let rounded: UnsafeMutablePointer<UInt16> = try narrow.elements(slices[rank].count)
-      dms_to_bfloat16(rounded, array + slices[rank].lowerBound, slices[rank].count)
-      dms_from_bfloat16(array + slices[rank].lowerBound, rounded, slices[rank].count)
-    }
+    if communicator.size > 1 { try floats.round(array + slices[rank].lowerBound, slices[rank].count) }
     let others = column.filter { $0 != rank }
     if !others.isEmpty {
-      try exchange(
-        others.map { move(.receive, $0, sliceOf: $0) } + others.map { move(.send, $0, sliceOf: rank) }, purpose)
+      try floats.exchange(
+        others.map { message($0, sliceOf: rank) }, [others.map { message($0, sliceOf: $0) }], for: purpose)
     }
     if !mates.isEmpty {
-      try exchange(
-        mates.flatMap { mate in grid.column(of: mate).map { move(.receive, mate, sliceOf: $0) } }
-          + mates.flatMap { mate in column.map { move(.send, mate, sliceOf: $0) } }, purpose)
-    }
-  }
-
-  /// Floats on their way, before it is known how they travel.
-  private struct Move {
-    let direction: Transfer.Direction
-    let peer: Int
-    let values: UnsafeMutablePointer<Float>
-    let count: Int
-
-    init(_ direction: Transfer.Direction, _ peer: Int, _ values: UnsafeMutablePointer<Float>, _ count: Int) {
-      (self.direction, self.peer, self.values, self.count) = (direction, peer, values, count)
-    }
-  }
-
-  private func exchange(_ moves: [Move], _ purpose: Collective) throws {
-    guard wire == .bfloat16 else {
-      return try communicator.exchange(
-        moves.map { Transfer($0.direction, $0.peer, $0.values, $0.count) }, urgency, for: purpose)
-    }
-    var next: UnsafeMutablePointer<UInt16> = try narrow.elements(moves.reduce(0) { $0 + $1.count })
-    let places = moves.map { move in
-      defer { next += move.count }
-      if move.direction == .send { dms_to_bfloat16(next, move.values, move.count) }
-      return next
-    }
-    try communicator.exchange(
-      zip(moves, places).map { Transfer($0.direction, $0.peer, $1, $0.count) }, urgency, for: purpose)
-    for (move, place) in zip(moves, places) where move.direction == .receive {
-      dms_from_bfloat16(move.values, place, move.count)
+      try floats.exchange(
+        mates.flatMap { mate in column.map { message(mate, sliceOf: $0) } },
+        [mates.flatMap { mate in grid.column(of: mate).map { message(mate, sliceOf: $0) } }], for: purpose)
     }
   }
 }
@@ -191,17 +192,4 @@ public final class TreeReduction {
 extension [PartialSum] {
   /// In the order of their leaves.
   fileprivate var inOrder: [PartialSum] { sorted { $0.node.lowerBound < $1.node.lowerBound } }
-}
-
-/// Memory that grows to what was asked for at most.
-private struct Scratch {
-  private var storage: Storage?
-
-  mutating func elements<Element>(_ count: Int) throws -> UnsafeMutablePointer<Element> {
-    let byteCount = max(1, count) * MemoryLayout<Element>.stride
-    if let storage, storage.byteCount >= byteCount { return storage.base.assumingMemoryBound(to: Element.self) }
-    let fresh = try Storage(byteCount: byteCount)
-    storage = fresh
-    return fresh.base.assumingMemoryBound(to: Element.self)
-  }
 }

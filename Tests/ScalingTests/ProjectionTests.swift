@@ -4,42 +4,27 @@ import Scaling
 import Testing
 
 /// A rank that notes what it sends in exchanges.
-private final class CountingRank: Communicator {
-  struct Message {
+private final class CountingRank: ForwardingCommunicator {
+  struct Sent {
     let operation: Collective.Operation
     let from, to: String
     let bytes: Int
   }
 
-  private let base: any Communicator
-  private(set) var sent: [Message] = []
+  let base: any Communicator
+  private(set) var sent: [Sent] = []
 
   init(_ base: any Communicator) { self.base = base }
 
-  var rank: Int { base.rank }
-  var size: Int { base.size }
-  var hosts: [String] { base.hosts }
-  var library: String { base.library }
-  var whereabouts: Whereabouts { base.whereabouts }
-
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) throws {
-    for transfer in transfers where transfer.direction == .send {
+  func exchange(
+    _ exchange: Exchange, _ urgency: Urgency, for purpose: Collective, arrived: (Int) -> Void
+  ) throws {
+    for message in exchange.sends {
       sent.append(
-        Message(operation: purpose.operation, from: host, to: hosts[transfer.peer], bytes: transfer.bytes.count))
+        Sent(operation: purpose.operation, from: host, to: hosts[message.peer], bytes: message.bytes.count))
     }
-    try base.exchange(transfers, urgency, for: purpose)
+    try base.exchange(exchange, urgency, for: purpose, arrived: arrived)
   }
-
-  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
-    try base.broadcast(bytes, root: root)
-  }
-  func barrier() throws { try base.barrier() }
-  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws { try base.sum(values) }
-  func sum(_ values: UnsafeMutableBufferPointer<Double>) throws { try base.sum(values) }
-  func maximum(_ value: Int) throws -> Int { try base.maximum(value) }
-  func allGather(_ bytes: Data) throws -> [Data] { try base.allGather(bytes) }
-  func abort(_ code: Int32) -> Never { base.abort(code) }
-  func close() { base.close() }
 }
 
 struct ProjectionTests {

@@ -3,17 +3,11 @@ import Testing
 import Training
 
 /// A rank one bit of whose weights is flipped when they are first given to all.
-private final class FlippingRank: Communicator {
-  private let base: any Communicator
+private final class FlippingRank: ForwardingCommunicator {
+  let base: any Communicator
   private var isFlipped: Bool
 
   init(_ base: any Communicator, flips: Bool) { (self.base, isFlipped) = (base, !flips) }
-
-  var rank: Int { base.rank }
-  var size: Int { base.size }
-  var hosts: [String] { base.hosts }
-  var library: String { base.library }
-  var whereabouts: Whereabouts { base.whereabouts }
 
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
     try base.broadcast(bytes, root: root)
@@ -24,17 +18,6 @@ private final class FlippingRank: Communicator {
     let words = bytes.bindMemory(to: UInt32.self)
     if let place = words.firstIndex(where: { $0 != 0 }) { words[place] ^= 1 }
   }
-
-  func barrier() throws { try base.barrier() }
-  func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) throws {
-    try base.exchange(transfers, urgency, for: purpose)
-  }
-  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws { try base.sum(values) }
-  func sum(_ values: UnsafeMutableBufferPointer<Double>) throws { try base.sum(values) }
-  func maximum(_ value: Int) throws -> Int { try base.maximum(value) }
-  func allGather(_ bytes: Data) throws -> [Data] { try base.allGather(bytes) }
-  func abort(_ code: Int32) -> Never { base.abort(code) }
-  func close() { base.close() }
 }
 
 /// One bit of one rank's weights: found at the next comparison, with the rank where a majority tells, and never in a checkpoint.

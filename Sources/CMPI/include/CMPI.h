@@ -2,14 +2,12 @@
 #ifndef CMPI_H
 #define CMPI_H
 
-/// Bytes that go to or come from another rank.
+/// Bytes that go to another rank, or come from it.
 typedef struct {
   void *bytes;
   long count;
   int peer;
-  /// 1 where they go, 0 where they come.
-  int sends;
-} dms_transfer;
+} dms_message;
 
 /// Initialises MPI for calls from one thread at a time; errors are returned, not fatal.
 int dms_mpi_start(void);
@@ -25,9 +23,11 @@ int dms_mpi_library(char *text);
 void dms_mpi_error(int code, char *text);
 int dms_mpi_barrier(void);
 int dms_mpi_broadcast(void *bytes, long count, int root);
-/// Sends and receives all of `all` under `tag`, at most 32767, sleeping between looks: briefly while `is_urgent` is not 0, which another
-/// thread may change.
-int dms_mpi_exchange(const dms_transfer *all, int count, int tag, const volatile int *is_urgent);
+/// Sends and receives messages under `tag`, at most 32767. Receives are done in rounds, of which number i ends before receive ends[i];
+/// those of `window` rounds are posted at a time, and `arrived` is called with `context` for each round, in order, once it is all
+/// there. Sleeps between looks: briefly while `is_urgent` is not 0, which another thread may change.
+int dms_mpi_exchange(const dms_message *sends, int send_count, const dms_message *receives, const int *ends, int rounds, int window,
+                     int tag, const volatile int *is_urgent, void (*arrived)(const void *context, int round), const void *context);
 int dms_mpi_sum_floats(float *values, long count);
 int dms_mpi_sum_doubles(double *values, long count);
 int dms_mpi_maximum(long long *values, int count);

@@ -2,19 +2,13 @@ import Foundation
 
 /// A communicator that announces each collective in the rank's whereabouts before it begins, and that on demand has ranks compare
 /// what they are about to do.
-package final class AnnouncedCommunicator: Communicator {
-  private let base: any Communicator
+package final class AnnouncedCommunicator: ForwardingCommunicator {
+  package let base: any Communicator
   /// Whether ranks compare sequence, kind and size before each collective.
   package var isVerifying = false
 
   /// Announces what is done on `base`.
   package init(_ base: any Communicator) { self.base = base }
-
-  package var rank: Int { base.rank }
-  package var size: Int { base.size }
-  package var hosts: [String] { base.hosts }
-  package var library: String { base.library }
-  package var whereabouts: Whereabouts { base.whereabouts }
 
   private func announced<Result>(_ collective: Collective, _ body: () throws -> Result) throws -> Result {
     try whereabouts.during(collective) {
@@ -63,8 +57,10 @@ package final class AnnouncedCommunicator: Communicator {
     try announced(Collective(.broadcast, size: bytes.count)) { try base.broadcast(bytes, root: root) }
   }
 
-  package func exchange(_ transfers: [Transfer], _ urgency: Urgency, for purpose: Collective) throws {
-    try announced(purpose) { try base.exchange(transfers, urgency, for: purpose) }
+  package func exchange(
+    _ exchange: Exchange, _ urgency: Urgency, for purpose: Collective, arrived: (Int) -> Void
+  ) throws {
+    try announced(purpose) { try base.exchange(exchange, urgency, for: purpose, arrived: arrived) }
   }
 
   package func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
@@ -80,7 +76,4 @@ package final class AnnouncedCommunicator: Communicator {
   package func allGather(_ bytes: Data) throws -> [Data] {
     try announced(Collective(.gather)) { try base.allGather(bytes) }
   }
-
-  package func abort(_ code: Int32) -> Never { base.abort(code) }
-  package func close() { base.close() }
 }

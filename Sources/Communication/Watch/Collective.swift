@@ -3,7 +3,7 @@ public struct Collective: Sendable, Equatable {
   /// What is done. Raw values are part of messages between ranks.
   public enum Operation: UInt8, Sendable, CaseIterable {
     case barrier, broadcast, sum, maximum, gather
-    // What an exchange of transfers is for.
+    // What an exchange of messages is for.
     case reduceScatter, allGather, exchange
   }
 

@@ -52,14 +52,16 @@ struct Shards {
     let whole = try communicator.onFirst { try Storage(byteCount: state.byteCount) } ?? nil
     if let whole { keep(whole, from: state.floats) }
     guard isSharded, let own = state.floats.baseAddress else { return whole }
-    let transfers =
+    let exchange =
       whole?.floats.baseAddress.map { values in
-        (1..<communicator.size).flatMap { rank in
-          slices(of: rank).map { Transfer(.receive, rank, values + $0.lowerBound, $0.count) }
-        }
-      } ?? slices.map { Transfer(.send, 0, own + $0.lowerBound, $0.count) }
+        Exchange(
+          [],
+          (1..<communicator.size).flatMap { rank in
+            slices(of: rank).map { Message(rank, values + $0.lowerBound, $0.count) }
+          })
+      } ?? Exchange(slices.map { Message(0, own + $0.lowerBound, $0.count) })
     try communicator.exchange(
-      transfers, Urgency(), for: Collective(.exchange, of: .optimizerState, size: state.floats.count))
+      exchange, Urgency(), for: Collective(.exchange, of: .optimizerState, size: state.floats.count))
     return whole
   }
 }

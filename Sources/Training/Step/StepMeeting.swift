@@ -10,8 +10,6 @@ package final class StepMeeting {
   private var shares: [Range<Int>] = []
   /// What the programs of the step meet for.
   private var meetings: [Int] = []
-  /// Kept for its memory.
-  private var transfers: [Transfer] = []
   /// Seconds that exchanges have taken in this step, and with them waiting for the slowest rank.
   private(set) var seconds = 0.0
 
@@ -47,15 +45,15 @@ package final class StepMeeting {
       (table.values + shares[rank].lowerBound * columns, shares[rank].count * columns)
     }
     let own = rows(communicator.rank)
-    transfers.removeAll(keepingCapacity: true)
+    var (sends, receives) = ([Message](), [Message]())
     for peer in 0..<communicator.size where peer != communicator.rank {
       let theirs = rows(peer)
       // Who has no micro-batch needs nobody's rows.
-      if own.count > 0 { transfers.append(Transfer(.receive, peer, theirs.start, theirs.count)) }
-      if theirs.count > 0 { transfers.append(Transfer(.send, peer, own.start, own.count)) }
+      if own.count > 0 { receives.append(Message(peer, theirs.start, theirs.count)) }
+      if theirs.count > 0 { sends.append(Message(peer, own.start, own.count)) }
     }
     try communicator.exchange(
-      transfers, urgency, for: Collective(.exchange, of: .moments, size: table.rows * columns))
+      Exchange(sends, receives), urgency, for: Collective(.exchange, of: .moments, size: table.rows * columns))
     seconds += Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
   }
 }
