@@ -3,7 +3,7 @@
 #
 #   hosts_up N            h1 .. hN on a bridge
 #   on HOST COMMAND...    as on that host, in this folder and environment
-#   unplug HOST, plug HOST its cable
+#   unplug HOST, plug HOST its cable; head: that of this machine
 #   slow HOST RATE        a slow cable: slow h2 100mbit
 #   quick HOST            as before
 #   fell HOST             its power fails
@@ -41,7 +41,8 @@ hosts_up() {
 #!/bin/bash
 while [ "\${1#-}" != "\$1" ]; do shift; done
 host=\$1; shift
-reaches() { [ "\$(cat /sys/class/net/$bridge\$host/operstate 2>/dev/null)" = up ]; }
+# A host that is there refuses what nobody listens for.
+reaches() { timeout 2 bash -c "echo >/dev/tcp/$net.\${host#h}/9" 2>&1 | grep -q refused; }
 reaches || { sleep 3; exit 255; }
 nsenter -t "\$(cat $place/\$host.pid)" -n -u -i -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
   PATH=/usr/local/bin:/usr/bin:/bin bash -c "cd; \$*"
@@ -60,6 +61,8 @@ boot() {
   ip netns add "$bridge-$host"
   ip link add "$bridge$host" type veth peer name eth0 netns "$bridge-$host"
   ip link set "$bridge$host" master "$bridge" up
+  # A card keeps its address when its host reboots: the others remember it.
+  ip -n "$bridge-$host" link set eth0 address "$(printf 02:00:00:00:00:%02x "${host#h}")"
   ip -n "$bridge-$host" addr add "$net.${host#h}/24" dev eth0
   ip -n "$bridge-$host" link set eth0 up
   ip -n "$bridge-$host" link set lo up
@@ -88,8 +91,8 @@ hostfile() {
   export HOSTFILE=$place/hostfile
 }
 
-unplug() { ip link set "$bridge$1" down; }
-plug() { ip link set "$bridge$1" up; }
+unplug() { if [ "$1" = head ]; then ip addr del $net.254/24 dev "$bridge"; else ip link set "$bridge$1" down; fi; }
+plug() { if [ "$1" = head ]; then ip addr add $net.254/24 dev "$bridge"; else ip link set "$bridge$1" up; fi; }
 slow() { ip netns exec "$bridge-$1" tc qdisc replace dev eth0 root tbf rate "$2" burst 64kb latency 100ms; }
 quick() { ip netns exec "$bridge-$1" tc qdisc del dev eth0 root; }
 fell() {

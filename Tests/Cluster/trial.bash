@@ -75,7 +75,7 @@ rank_of() {
 }
 
 # The job $job, to which something happened now, names what has that many seconds, and is over 10 seconds later with CODE; nothing of
-# it is left: ends_with CODE SECONDS LOG PATTERN.
+# it is left, or some seconds later: ends_with CODE SECONDS LOG PATTERN [SECONDS].
 ends_with() {
   local begun=${EPOCHREALTIME/./} named= status left is_over=
   since() { echo $(((${EPOCHREALTIME/./} - begun) / 100000)); }
@@ -90,12 +90,21 @@ ends_with() {
   [ "${named:-9999}" -le $(($2 * 10)) ] || fail "named after ${named:-no} tenths of a second: $(cat "$3")"
   grep -qE "^dmsnet: error: $4" "$3" || fail "not named: $4: $(cat "$3")"
   expect "$status" "$1" "$(tail -n 5 "$3")"
-  left=$(ps -eo pid=,comm= | grep -E ' (dmsnet|ranks|agent|orted|mpirun|orterun|mpiexec.hydra|hydra_pmi_proxy)$' |
+  took="named after $((named / 10)).$((named % 10)) s, over after $(($(since) / 10)) s"
+  for _ in $(seq "${5:-0}"); do
+    [ -n "$(left_running)" ] || break
+    sleep 1
+  done
+  left=$(left_running)
+  [ -z "$left" ] || fail "left running: $left"
+}
+
+# The processes of this trial's jobs.
+left_running() {
+  ps -eo pid=,comm= | grep -E ' (dmsnet|ranks|agent|orted|mpirun|orterun|mpiexec.hydra|hydra_pmi_proxy)$' |
     while read -r process _; do
       grep -qs "$place" "/proc/$process/environ" "/proc/$process/cmdline" && ps -o pid=,args= "$process"
-    done)
-  [ -z "$left" ] || fail "left running: $left"
-  took="named after $((named / 10)).$((named % 10)) s, over after $(($(since) / 10)) s"
+    done
 }
 
 expect() { [ "$1" = "$2" ] || fail "$3: $1, expected $2"; }
