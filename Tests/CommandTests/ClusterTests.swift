@@ -1,19 +1,19 @@
 import Foundation
 import Testing
 
-/// The trials of `Tests/Cluster`: several hosts, Slurm, MPICH. They say themselves where this machine cannot do them.
+/// The trials of `Tests/Cluster`: several hosts, Slurm, MPICH, containers. They say themselves where this machine cannot do them.
 @Suite(
   .serialized,
   .enabled(
     if: ProcessInfo.processInfo.environment["DMSNET_CLUSTER_TESTS"] != nil,
-    "DMSNET_CLUSTER_TESTS=1 runs hosts out of namespaces, Slurm and MPICH (as root, some minutes)"))
+    "DMSNET_CLUSTER_TESTS=1 runs hosts out of namespaces, Slurm, MPICH and containers (as root, some minutes)"))
 struct ClusterTests {
   private static let folder =
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Cluster"
 
   @Test(arguments: [
     ["several-hosts"], ["lost-hosts"], ["lost-ranks"], ["stalled-ranks"], ["stop-signals"], ["slurm-launchers"],
-    ["slurm-events", "srun"], ["slurm-events", "mpirun"], ["pbs"], ["mpich"],
+    ["slurm-events", "srun"], ["slurm-events", "mpirun"], ["pbs"], ["mpich"], ["containers"],
   ])
   func aTrialEndsAsItShould(_ trial: [String]) throws {
     let process = Process()
