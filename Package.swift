@@ -27,6 +27,7 @@ let package = Package(
   products: [
     .executable(name: "dmsnet", targets: ["dmsnet"]),
     .library(name: "poorfilesystem", type: .dynamic, targets: ["PoorFileSystem"]),
+    .library(name: "signaltaker", type: .dynamic, targets: ["SignalTaker"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -78,6 +79,7 @@ let package = Package(
     .executableTarget(name: "ranks", dependencies: ["Communication"], path: "Tests/Ranks"),
     .target(name: "Allocations", path: "Tests/Allocations"),
     .target(name: "PoorFileSystem", path: "Tests/PoorFileSystem"),
+    .target(name: "SignalTaker", path: "Tests/SignalTaker"),
     .target(name: "Launching", path: "Tests/Launching"),
     .testTarget(name: "PlatformTests", dependencies: ["Platform"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CMPI.h"
 #include <mpi.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,23 @@ enum {
 /// Where exchanges travel, apart from the collectives.
 static MPI_Comm exchanges;
 
+/// Libraries below MPI take signals for themselves while they start, as UCX takes SIGHUP. What the program has settled holds again
+/// afterwards, and a signal that comes meanwhile waits.
+static int start_keeping_signals(int *provided) {
+  enum { SIGNALS = 32 };
+  struct sigaction own[SIGNALS];
+  sigset_t kept, before;
+  sigemptyset(&kept);
+  for (int i = 1; i < SIGNALS; i++)
+    if (sigaction(i, NULL, &own[i]) == 0 && own[i].sa_handler != SIG_DFL) sigaddset(&kept, i);
+  pthread_sigmask(SIG_BLOCK, &kept, &before);
+  int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, provided);
+  for (int i = 1; i < SIGNALS; i++)
+    if (sigismember(&kept, i) == 1) sigaction(i, &own[i], NULL);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return code;
+}
+
 int dms_mpi_start(void) {
   // Where containers forbid to read another process's memory, Open MPI's fast way of copying messages fails.
   char byte = 0, copy;
@@ -36,7 +54,7 @@ int dms_mpi_start(void) {
   snprintf(limit, sizeof limit, "%d", MESSAGE + 4096);
   setenv("OMPI_MCA_btl_tcp_eager_limit", limit, 0);
   int provided;
-  int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
+  int code = start_keeping_signals(&provided);
   if (!code) code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   if (!code && provided < MPI_THREAD_SERIALIZED) code = MPI_ERR_UNSUPPORTED_OPERATION;
   return code ? code : MPI_Comm_dup(MPI_COMM_WORLD, &exchanges);

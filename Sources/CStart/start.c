@@ -33,21 +33,31 @@ static sigset_t stop_set(void) {
   return set;
 }
 
-/// Installs the handlers. The signals stay blocked until `dms_stop_admit`: threads that libraries start meanwhile inherit that,
-/// so only the program's own take them, and one that arrives waits, also across an `exec`.
-static void listen_for_stops(void) {
-  sigset_t set = stop_set();
-  sigprocmask(SIG_BLOCK, &set, NULL);
+static int stops_are_held;
+static int hangup_is_ignored;
+
+/// Installs the handlers.
+static void install_handlers(void) {
   for (int i = 0; i < STOPS; i++) {
-    struct sigaction action = {0}, before;
-    // Ignored at the start, as `nohup` does: the session's end is not to matter.
-    if (stops[i] == SIGHUP && sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
-    action.sa_handler = request;
+    struct sigaction action = {0};
+    action.sa_handler = stops[i] == SIGHUP && hangup_is_ignored ? SIG_IGN : request;
     action.sa_flags = SA_RESTART;
     sigaction(stops[i], &action, NULL);
   }
   const struct sigaction action = {.sa_handler = ask, .sa_flags = SA_RESTART};
   sigaction(SIGQUIT, &action, NULL);
+}
+
+/// The signals stay blocked until `dms_stop_admit`: threads that libraries start meanwhile inherit that, so only the program's own take
+/// them, and one that arrives waits, also across an `exec`.
+static void hold_stops(void) {
+  sigset_t set = stop_set();
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  stops_are_held = 1;
+  // Ignored at the start, as `nohup` does: the session's end is not to matter.
+  struct sigaction before;
+  hangup_is_ignored = sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+  install_handlers();
 }
 
 /// Gives closed standard descriptors a meaning, lest a file that is opened later gets their number and messages go into it.
@@ -72,7 +82,7 @@ static void start(int count, char **arguments, char **environment) {
   // A reader that went away and a limit on a file's size are errors of a write, not ends of the process.
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
-  if (count > 1 && strcmp(arguments[1], "train") == 0) listen_for_stops();
+  if (count > 1 && strcmp(arguments[1], "train") == 0) hold_stops();
   fill_descriptors();
 }
 
@@ -82,6 +92,9 @@ __attribute__((used, section(".preinit_array"))) static void (*const first)(int,
 const char *dms_program(void) { return dms_started_by_loader ? path : "/proc/self/exe"; }
 
 void dms_stop_admit(void) {
+  if (!stops_are_held) return;
+  // Once more, since constructors of libraries may have taken a signal: UCX, which comes with MPICH, takes SIGHUP.
+  install_handlers();
   sigset_t set = stop_set();
   sigprocmask(SIG_UNBLOCK, &set, NULL);
 }

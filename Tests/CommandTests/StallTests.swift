@@ -121,6 +121,17 @@ struct StallTests {
     #expect(try run.end(75).first?.contains("stopped by a signal") == true)
   }
 
+  /// Libraries that take a signal while MPI starts do not keep it.
+  @Test func noLibraryTakesARanksSignal() throws {
+    let run = try Run { _ in ["LD_PRELOAD": "\(products)/libsignaltaker.so"] }
+    kill(try run.rank(1), SIGHUP)
+    let before = run.place.steps("run")
+    while run.place.steps("run") < before + 50, run.process.isRunning { usleep(10_000) }
+    #expect(!run.process.isRunning)
+    kill(run.process.processIdentifier, SIGTERM)
+    #expect(try run.end(75).first?.contains("stopped by a signal") == true)
+  }
+
   /// Asked on one rank, all say where they are, and go on.
   @Test func everyRankSaysWhereItIs() throws {
     let run = try Run()

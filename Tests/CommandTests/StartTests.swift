@@ -77,6 +77,23 @@ struct StartTests {
     #expect(process.terminationReason == .exit && [130, 75].contains(process.terminationStatus))
   }
 
+  /// Libraries that take a signal when they are loaded do not keep it.
+  @Test func noLibraryTakesASignal() throws {
+    let place = try Place()
+    let data = try place.data(patients: 10)
+    let process = try Command.start(
+      ["train", "--data", data, "--output", place.path + "/run", "--epochs", "3000"] + tiny,
+      environment: ["LD_PRELOAD": "\(products)/libsignaltaker.so"])
+    while place.steps("run") < 1 && process.isRunning { usleep(2000) }
+    kill(process.processIdentifier, SIGHUP)
+    let steps = place.steps("run")
+    while process.isRunning, place.steps("run") < steps + 50 { usleep(2000) }
+    #expect(!process.isRunning)
+    process.terminate()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 75)
+  }
+
   /// `nohup` ignores the end of a session, and so does what it starts; other commands end by a signal as any program does.
   @Test func whatWasIgnoredStaysIgnored() throws {
     let place = try Place()

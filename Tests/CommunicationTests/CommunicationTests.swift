@@ -23,6 +23,9 @@ private func ranks(_ count: Int?, _ arguments: String...) throws -> (code: Int32
   return (process.terminationStatus, output, try String(contentsOfFile: log, encoding: .utf8))
 }
 
+/// Whether a job ended as one whose ranks give up with 1; Hydra may say 9 instead, since it kills the others.
+private func isFailure(_ code: Int32) -> Bool { code == 1 || !Launcher.isPatient && code == 9 }
+
 @Suite(.serialized)
 struct CommunicatorTests {
   @Test func aSingleProcessConforms() throws {
@@ -55,7 +58,7 @@ struct CommunicatorTests {
   func theRankThatLeftABucketOutIsNamed(_ count: Int) throws {
     let result = try ranks(count, "leave-out")
     let lines = result.errors.split(separator: "\n").filter { $0.hasPrefix("dmsnet: error:") }
-    #expect(result.code == 1 && lines.count == 1, "\(result)")
+    #expect(isFailure(result.code) && lines.count == 1, "\(result)")
     #expect(lines.first?.contains("[rank \(count - 1) of \(count) on ") == true, "\(result)")
     #expect(lines.first?.contains("waits in reduce-scatter of gradients, bucket 3 (collective ") == true, "\(result)")
     #expect(lines.first?.contains("the others wait in reduce-scatter of gradients, bucket 2 (collective ") == true)
@@ -65,7 +68,7 @@ struct CommunicatorTests {
   @Test(.enabled(if: Launcher.isInstalled, "mpirun is not installed"))
   func ofTwoRanksThatWaitApartBothAreNamed() throws {
     let result = try ranks(2, "leave-out")
-    #expect(result.code == 1, "\(result)")
+    #expect(isFailure(result.code), "\(result)")
     for line in ["[rank 0 of 2 on ", "[rank 1 of 2 on ", "bucket 2 (collective ", "bucket 3 (collective "] {
       #expect(result.errors.contains(line), "\(result)")
     }
@@ -75,7 +78,7 @@ struct CommunicatorTests {
   @Test(.enabled(if: Launcher.isInstalled, "mpirun is not installed"))
   func comparingCollectivesFindsTheDifferenceAtOnce() throws {
     let result = try ranks(3, "leave-out", "verify")
-    #expect(result.code == 1, "\(result)")
+    #expect(isFailure(result.code), "\(result)")
     let difference =
       #/ranks do not do the same: ranks 0 and 1 come to collective (\d+), reduce-scatter of gradients, bucket 2 \(size 4096\); rank 2 comes to collective (\d+), reduce-scatter of gradients, bucket 3/#
     let match = try #require(result.output.firstMatch(of: difference), "\(result)")

@@ -1,7 +1,7 @@
 #ifndef CSTART_H
 #define CSTART_H
 
-/// Lets the signals that ask to stop reach the program; from its start until here they wait.
+/// Lets the signals that ask `train` to stop reach it; from its start until here they wait.
 void dms_stop_admit(void);
 
 /// The signal that asked to stop last; 0 where none did.
