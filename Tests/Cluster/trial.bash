@@ -107,6 +107,17 @@ left_running() {
     done
 }
 
+# launch/scaling over small steps: scale NAME ARGUMENTS...
+scale() {
+  local name=$1
+  shift
+  "$root/launch/scaling" "$@" --report "$place/$name" --weak 1 --steps 2 --depth 18 --stem 8 --width 32 --embedding 16 --size 64 \
+    --micro-batch 1 >"$place/$name.log" 2>&1
+}
+
+# The places of a report, ranks x threads x hosts.
+places() { awk -F, 'NR > 1 { print $4 "x" $5 "x" $3 }' "$1/scaling.csv" | paste -sd' '; }
+
 expect() { [ "$1" = "$2" ] || fail "$3: $1, expected $2"; }
 
 # Seconds since the last call, for people.

@@ -12,16 +12,17 @@ struct ScalingLaunchTests {
   @Test func aGridIsMeasured() throws {
     let place = try Place()
     let cores = ProcessInfo.processInfo.activeProcessorCount
-    func run(_ arguments: [String]) throws -> (code: Int32, errors: String) {
+    // All that is said goes into one file, as of a job.
+    func run(_ arguments: [String]) throws -> (code: Int32, log: String) {
       let process = Process()
       process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
       process.arguments = ["bash", script] + arguments
-      let errors = Pipe()
-      (process.standardError, process.standardOutput) = (errors, FileHandle.nullDevice)
+      try Data().write(to: URL(fileURLWithPath: "\(place.path)/log"))
+      let log = try #require(FileHandle(forWritingAtPath: "\(place.path)/log"))
+      (process.standardError, process.standardOutput) = (log, log)
       try process.run()
-      let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
       process.waitUntilExit()
-      return (process.terminationStatus, text)
+      return (process.terminationStatus, place.text("log"))
     }
     let network = [
       "--depth", "18", "--stem", "8", "--width", "32", "--embedding", "16", "--size", "64", "--micro-batch", "1",
@@ -33,9 +34,11 @@ struct ScalingLaunchTests {
     let done = try run(
       ["--baseline", peer, "2", "1x1,\(cores + 1)x1", "--report", report, "--weak", "1", "--strong", "\(cores + 1)"]
         + network)
-    #expect(done.code == 0, "\(done.errors)")
-    let order = done.errors.split(separator: "\n").filter { $0.hasPrefix("round") }.map { $0.split(separator: ":")[1] }
-    #expect(order == [" 1 ranks of 1 threads", " \(cores + 1) ranks of 1 threads"] + order.prefix(2).reversed())
+    #expect(done.code == 0, "\(done.log)")
+    let order = done.log.split(separator: "\n").filter { $0.hasPrefix("round") }.map { $0.split(separator: ":")[1] }
+    let forth = [1, cores + 1].map { " \($0) ranks of 1 threads on 1 hosts" }
+    #expect(order == forth + forth.reversed())
+    #expect(done.log.contains("weak, synthetic"), "\(done.log)")
     let object = try JSONSerialization.jsonObject(with: #require(place.bytes("report/scaling.json"))) as? [String: Any]
     let series = try #require(object?["series"] as? [[String: Any]])
     #expect(series.compactMap { $0["kind"] as? String } == ["weak", "strong"])
@@ -49,10 +52,11 @@ struct ScalingLaunchTests {
 
     for wrong in [
       [], ["two", "1x1", "--report", report, "--weak", "1"], ["1", "1x0", "--report", report, "--weak", "1"],
+      ["1", "2x1x2", "--report", report, "--weak", "1"], ["1", "1x1", "--weak", "1", "--steps"],
     ] {
       #expect(try run(wrong).code == 64, "\(wrong)")
     }
     let mute = try run(["--baseline", "echo soon", "1", "1x1", "--report", report, "--weak", "1"] + network)
-    #expect(mute.code == 65 && mute.errors.contains("neither a number"), "\(mute.errors)")
+    #expect(mute.code == 65 && mute.log.contains("neither a number"), "\(mute.log)")
   }
 }
