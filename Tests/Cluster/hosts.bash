@@ -91,8 +91,9 @@ hostfile() {
   export HOSTFILE=$place/hostfile
 }
 
-unplug() { if [ "$1" = head ]; then ip addr del $net.254/24 dev "$bridge"; else ip link set "$bridge$1" down; fi; }
-plug() { if [ "$1" = head ]; then ip addr add $net.254/24 dev "$bridge"; else ip link set "$bridge$1" up; fi; }
+# This machine's packets to the hosts go nowhere, least of all out by another of its cards.
+unplug() { if [ "$1" = head ]; then ip route add unreachable $net.0/25; else ip link set "$bridge$1" down; fi; }
+plug() { if [ "$1" = head ]; then ip route del unreachable $net.0/25; else ip link set "$bridge$1" up; fi; }
 slow() { ip netns exec "$bridge-$1" tc qdisc replace dev eth0 root tbf rate "$2" burst 64kb latency 100ms; }
 quick() { ip netns exec "$bridge-$1" tc qdisc del dev eth0 root; }
 fell() {
@@ -121,4 +122,5 @@ hosts_down() {
     ip link del "$bridge$host" 2>/dev/null || true
   done
   ip link del "$bridge" 2>/dev/null || true
+  ip route del unreachable $net.0/25 2>/dev/null || true
 }

@@ -36,7 +36,7 @@ struct ScalingLaunchTests {
         + network)
     #expect(done.code == 0, "\(done.log)")
     let order = done.log.split(separator: "\n").filter { $0.hasPrefix("round") }.map { $0.split(separator: ":")[1] }
-    let forth = [1, cores + 1].map { " \($0) ranks of 1 threads on 1 hosts" }
+    let forth: [Substring] = [1, cores + 1].map { " \($0) ranks of 1 threads on 1 hosts" }
     #expect(order == forth + forth.reversed())
     #expect(done.log.contains("weak, synthetic"), "\(done.log)")
     let object = try JSONSerialization.jsonObject(with: #require(place.bytes("report/scaling.json"))) as? [String: Any]
