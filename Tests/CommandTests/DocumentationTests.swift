@@ -87,7 +87,7 @@ struct DocumentationTests {
       #expect(help.code == 0, "\(command)")
       known.formUnion(Self.options(help.output))
     }
-    for folder in ["launch", "Tests/Parity"] {
+    for folder in ["launch", "cluster/recipes", "Tests/Parity"] {
       for file in try FileManager.default.contentsOfDirectory(atPath: "\(Self.root)/\(folder)") {
         guard let text = try? String(contentsOfFile: "\(Self.root)/\(folder)/\(file)", encoding: .utf8),
           !file.hasSuffix(".md")
