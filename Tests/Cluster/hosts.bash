@@ -46,7 +46,8 @@ reaches() { timeout 2 bash -c "echo >/dev/tcp/$net.\${host#h}/9" 2>&1 | grep -q 
 reaches || { sleep 3; exit 255; }
 # Each host has a core of this machine, in turn: left to themselves all would take the first.
 cores=($(sed -n 's/^Cpus_allowed_list:\s*//p' /proc/self/status | tr ',' '\n' | while IFS=- read -r a b; do seq "$a" "${b:-$a}"; done | paste -sd' '))
-taskset -c "\${cores[\$(((\${host#h} - 1) % \${#cores[@]}))]}" nsenter -t "\$(cat $place/\$host.pid)" -n -u -i -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
+core=\${cores[\$(((\${host#h} - 1) % \${#cores[@]}))]}
+taskset -c "\$core" nsenter -t "\$(cat $place/\$host.pid)" -n -u -i -m -p -- env -i HOME=/root USER=root SHELL=/bin/bash \
   PATH=/usr/local/bin:/usr/bin:/bin bash -c "cd; \$*"
 status=\$?
 # Of a host without power ssh hears nothing, not even that it ended.

@@ -75,7 +75,7 @@ rank_of() {
 }
 
 # The job $job, to which something happened now, names what has that many seconds, and is over 10 seconds later with CODE; nothing of
-# it is left, or some seconds later: ends_with CODE SECONDS LOG PATTERN [SECONDS].
+# it is left then, or so many seconds later: ends_with CODE SECONDS LOG PATTERN [SECONDS].
 ends_with() {
   local begun=${EPOCHREALTIME/./} named= status left is_over=
   since() { echo $(((${EPOCHREALTIME/./} - begun) / 100000)); }
