@@ -1,10 +1,12 @@
 #define _GNU_SOURCE
 #include "CMPI.h"
+#include <linux/futex.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,13 +17,18 @@ enum { PIECE = 1 << 28 };
 enum {
   /// Exchanges go in messages of at most so many bytes, so that one that is done shows that things move.
   MESSAGE = 1 << 20,
-  /// Where somebody waits for them: so many looks without anything done before the processor is left to others, for so many
-  /// nanoseconds.
+  /// Where somebody waits for them: so many looks without anything done before the processor is left to others.
   LOOKS = 200,
-  SHORT_PAUSE = 20000,
-  /// Where nobody waits: nanoseconds between looks. A network moves what its buffers hold by itself.
-  LONG_PAUSE = 250000,
 };
+
+/// Nanoseconds to the next look: the shortest at first, twice as many after each look that finds nothing, the longest at most.
+typedef struct {
+  long shortest, longest;
+} pauses;
+
+static const pauses while_awaited = {20000, 160000};
+/// Where nobody waits. A network moves what its buffers hold by itself, and each look costs it as much as thousands of bytes.
+static const pauses in_background = {250000, 2000000};
 
 /// Where exchanges travel, apart from the collectives.
 static MPI_Comm exchanges;
@@ -114,14 +121,34 @@ static int start(const dms_message *messages, int count, int sends, int tag, MPI
   return code;
 }
 
+void dms_mpi_set_urgent(int *is_urgent, int value) {
+  __atomic_store_n(is_urgent, value, __ATOMIC_RELEASE);
+  if (value) syscall(SYS_futex, is_urgent, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/// Leaves the processor to others until the next look, or until somebody waits; `before`: the last pause. Returns the pause.
+static long rest(const int *is_urgent, int urgent, long before) {
+  const pauses *const kind = urgent ? &while_awaited : &in_background;
+  long pause = 2 * before;
+  if (pause < kind->shortest) pause = kind->shortest;
+  if (pause > kind->longest) pause = kind->longest;
+  const struct timespec time = {0, pause};
+  if (urgent)
+    nanosleep(&time, NULL);
+  else
+    syscall(SYS_futex, is_urgent, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
+  return pause;
+}
+
 int dms_mpi_exchange(const dms_message *sends, int send_count, const dms_message *receives, const int *ends, int rounds, int window,
-                     int tag, const volatile int *is_urgent, void (*arrived)(const void *, int), const void *context) {
+                     int tag, const int *is_urgent, void (*arrived)(const void *, int), const void *context) {
   const int sent = pieces(sends, send_count), all = sent + (rounds > 0 ? pieces(receives, ends[rounds - 1]) : 0);
   MPI_Request requests[all + 1];
   // The round of each request; sends are in one behind the last.
   int round_of[all + 1], finished[all + 1], missing[rounds + 1];
   missing[rounds] = sent;
   int started = 0, left = all, posted = 0, done = 0, is_sending = 0, looks = 0, code = 0;
+  long pause = 0;
   while (!code && (left > 0 || done < rounds)) {
     int fresh = 0, round = rounds;
     if (done < posted && missing[done] == 0) {
@@ -142,10 +169,12 @@ int dms_mpi_exchange(const dms_message *sends, int send_count, const dms_message
       for (int i = 0; i < found; i++) missing[round_of[finished[i]]]--;
       left -= found;
       looks = found > 0 ? 0 : looks + 1;
-      // MPI's own waiting takes a whole core, which the step that goes on meanwhile needs: so it sleeps between looks.
-      const int urgent = *is_urgent;
-      if (left > 0 && found == 0 && (!urgent || looks > LOOKS))
-        nanosleep(&(struct timespec){0, urgent ? SHORT_PAUSE : LONG_PAUSE}, NULL);
+      // MPI's own waiting takes a whole core, which the step that goes on meanwhile needs.
+      const int urgent = __atomic_load_n(is_urgent, __ATOMIC_ACQUIRE);
+      if (found > 0)
+        pause = 0;
+      else if (left > 0 && (!urgent || looks > LOOKS))
+        pause = rest(is_urgent, urgent, pause);
     }
     for (int i = 0; i < fresh; i++) round_of[started++] = round;
   }

@@ -1,3 +1,4 @@
+import CMPI
 import Foundation
 @_exported import Tensors
 
@@ -37,7 +38,7 @@ public struct Exchange {
 
 /// Whether somebody waits for an exchange. It may become urgent on the way.
 public final class Urgency: @unchecked Sendable {
-  // Unchecked: one aligned word, so a reader sees the old value or the new one; either is right, it only sleeps longer or shorter.
+  // Unchecked: one word that is read and written atomically.
   let flag: UnsafeMutablePointer<Int32>
 
   /// Somebody waits from the start, or nobody yet.
@@ -49,7 +50,7 @@ public final class Urgency: @unchecked Sendable {
   deinit { flag.deallocate() }
 
   /// Whether somebody waits.
-  public func set(_ isUrgent: Bool) { flag.pointee = isUrgent ? 1 : 0 }
+  public func set(_ isUrgent: Bool) { dms_mpi_set_urgent(flag, isUrgent ? 1 : 0) }
 }
 
 /// The ranks of a job and what they can tell one another. Calls are collective: every rank makes the same ones in the same

@@ -25,9 +25,11 @@ int dms_mpi_barrier(void);
 int dms_mpi_broadcast(void *bytes, long count, int root);
 /// Sends and receives messages under `tag`, at most 32767. Receives are done in rounds, of which number i ends before receive ends[i];
 /// those of `window` rounds are posted at a time, and `arrived` is called with `context` for each round, in order, once it is all
-/// there. Sleeps between looks: briefly while `is_urgent` is not 0, which another thread may change.
+/// there. Sleeps between looks: briefly while `is_urgent` is not 0, which another thread may change by dms_mpi_set_urgent.
 int dms_mpi_exchange(const dms_message *sends, int send_count, const dms_message *receives, const int *ends, int rounds, int window,
-                     int tag, const volatile int *is_urgent, void (*arrived)(const void *context, int round), const void *context);
+                     int tag, const int *is_urgent, void (*arrived)(const void *context, int round), const void *context);
+/// Says whether somebody waits for the exchange that has `is_urgent`, and wakes it if so.
+void dms_mpi_set_urgent(int *is_urgent, int value);
 int dms_mpi_sum_floats(float *values, long count);
 int dms_mpi_sum_doubles(double *values, long count);
 int dms_mpi_maximum(long long *values, int count);
