@@ -27,7 +27,7 @@ typedef struct {
 } pauses;
 
 static const pauses while_awaited = {20000, 160000};
-/// Where nobody waits. A network moves what its buffers hold by itself, and each look costs it as much as thousands of bytes.
+/// Where nobody waits. A network moves what its buffers hold by itself, and each look takes several system calls from the step.
 static const pauses in_background = {250000, 2000000};
 
 /// Where exchanges travel, apart from the collectives.
