@@ -11,6 +11,9 @@ public enum Machine {
     return processors.prefix(Int(count)).map(Int.init)
   }
 
+  /// What tells this machine from others, the same for all containers on it, whatever their host names; nil where the kernel does not say.
+  public static var identity: String? { text("/proc/sys/kernel/random/boot_id") }
+
   /// `processors` by the core they belong to; cores of one package stand together, in their own order.
   public static var cores: [[Int]] {
     struct Core { let package, first: Int; let processors: [Int] }

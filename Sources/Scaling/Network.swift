@@ -9,24 +9,34 @@ package struct Network: Codable, Sendable, Equatable {
 
   /// What programs get of it where both directions are busy.
   package let share: Double
+  /// What a gigabit that a host sends, and as much that it receives, takes from its cores' computing beyond what the same takes over
+  /// a quicker network: what a link holds back comes in small pieces, and each of them interrupts the step and costs it its caches.
+  package let coreSecondsPerGigabit: Double
 
-  /// What the all-reduce gets of TCP with Open MPI: measured 0.91 to 0.95 on links of 1 and 2 Gbit/s; headers alone leave 0.95.
-  package static let shareOfTCP = 0.9
+  /// What the all-reduce gets of TCP with Open MPI. Measured on links of 1 and 2 Gbit/s: 0.95 between 2 hosts, which is what headers
+  /// leave, and between 4 hosts 0.94, or 0.89 where they send by BBR.
+  package static let shareOfTCP = 0.93
+  /// What TCP takes. Measured with 2 and with 4 hosts of one rank at 1 and 2 Gbit/s, depth 18 and 50 (Zen 5): 0.09 to 0.12.
+  package static let coreSecondsOfTCP = 0.09
 
   /// A network of such links.
-  package init(latencySeconds: Double, gigabitsPerSecond: Double, share: Double = shareOfTCP) {
-    (self.latencySeconds, self.gigabitsPerSecond, self.share) = (latencySeconds, gigabitsPerSecond, share)
+  package init(
+    latencySeconds: Double, gigabitsPerSecond: Double, share: Double = shareOfTCP,
+    coreSecondsPerGigabit: Double = coreSecondsOfTCP
+  ) {
+    (self.latencySeconds, self.gigabitsPerSecond) = (latencySeconds, gigabitsPerSecond)
+    (self.share, self.coreSecondsPerGigabit) = (share, coreSecondsPerGigabit)
   }
 
   /// The network that an all-reduce over `ranks` hosts of one rank each was measured on: its latency by the smallest array, its bandwidth by
-  /// the largest. Nil where it cannot be told.
+  /// the largest. What it takes from the cores that is no measure of: nothing is counted. Nil where it cannot be told.
   package init?(_ samples: [ScalingPoint.AllReduce], ranks: Int) {
     let samples = samples.sorted { $0.bytes < $1.bytes }
     guard let first = samples.first, let last = samples.last, ranks > 1 else { return nil }
     let time = last.seconds - first.seconds
     guard time > 0 else { return nil }
     let bytes = 2 * Double(last.bytes - first.bytes) * Double(ranks - 1) / Double(ranks)
-    self.init(latencySeconds: first.seconds / 2, gigabitsPerSecond: bytes / time * 8 / 1e9, share: 1)
+    self.init(latencySeconds: first.seconds / 2, gigabitsPerSecond: bytes / time * 8 / 1e9, share: 1, coreSecondsPerGigabit: 0)
   }
 
   /// Bytes a second that programs see.
@@ -58,6 +68,9 @@ package struct LinkTraffic: Equatable {
     }
     (self.scatter, self.gather) = (scatter * floatBytes, gather * floatBytes)
   }
+
+  /// What goes over the link one way.
+  package var gigabits: Double { Double(scatter + gather) * 8 / 1e9 }
 
   /// The time over `network`, of which each of both phases waits once for the first byte.
   package func seconds(over network: Network) -> Double {

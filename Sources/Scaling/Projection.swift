@@ -3,8 +3,8 @@ import Communication
 /// What more hosts would do, or the same ones on another network, computed from a place that was measured.
 ///
 /// A step is taken as it was measured, but for what depends on hosts and network: how long each rank computes before its last
-/// micro-batch is done, when buckets are ready, and how long each travels behind the one before. What the measured step waited for beyond
-/// that stays in it. Not foreseen: that more ranks have a slower slowest one, and links that others use too.
+/// micro-batch is done, when buckets are ready, how long each travels behind the one before, and what it takes from computing on its way
+/// where the network holds it back more than the measured one. What the measured step waited for beyond that stays in it. Not foreseen: that more ranks have a slower slowest one, and links that others use too.
 package struct Projection: Codable, Sendable {
   /// So many hosts.
   package struct Row: Codable, Sendable {
@@ -97,31 +97,52 @@ struct MeasuredStep {
       * microBatchSeconds
     let hosts = max(1, ranks / ranksPerHost)
     let parts = Self.parts(count, hosts: hosts)
-    let exposed = waiting(later: longer) { floats in
-      let traffic = LinkTraffic(
-        count: floats, parts: parts, ranksPerHost: ranksPerHost, floatBytes: point.wireBytes)
+    let coresPerHost = Double(point.processors) / Double(point.hostCount)
+    let then = ending(later: longer) { floats in
       // More hosts are more peers of each rank, one on each.
       let messages = messageSeconds * Double(2 * max(0, hosts - point.hostCount))
-      return max(ranks > ranksPerHost ? traffic.seconds(over: network) : 0, measured(floats, ranks: ranks)) + messages
+      let measured = measured(floats, ranks: ranks)
+      guard ranks > ranksPerHost else { return Travel(seconds: measured + messages) }
+      let traffic = LinkTraffic(
+        count: floats, parts: parts, ranksPerHost: ranksPerHost, floatBytes: point.wireBytes)
+      let link = traffic.seconds(over: network)
+      let taken = network.coreSecondsPerGigabit * traffic.gigabits / coresPerHost
+      return Travel(
+        seconds: max(link, measured) + messages, fromComputing: taken * max(0, link - measured) / link)
     }
-    let before = waiting(later: 0) { measured($0, ranks: point.ranks) }
+    let before = ending(later: 0) { Travel(seconds: measured($0, ranks: point.ranks)) }
     // Small sums and what is agreed on at the end: two exchanges and two gatherings, whose way grows with the logarithm.
     let rounds = 2.0 + 2 * Double(Int.bitWidth - max(0, ranks - 1).leadingZeroBitCount)
     let end = ranks > ranksPerHost ? rounds * network.latencySeconds : 0
-    return (seconds + longer + exposed - before + end, exposed + end)
+    return (seconds + longer + then.taken + then.waiting - before.waiting + end, then.waiting + end)
   }
 
-  /// Seconds between the end of the backward pass, which is `longer` later than measured, and the weights' move, beyond the move
-  /// itself; `travel`: seconds of a bucket of so many floats.
-  private func waiting(later longer: Double, _ travel: (Int) -> Double) -> Double {
-    guard let last = buckets.last else { return 0 }
-    let all = max(1, buckets.reduce(0) { $0 + $1.count })
-    var (arrival, time) = (0.0, last.ready + longer)
+  /// Of a bucket.
+  private struct Travel {
+    let seconds: Double
+    /// What it takes from the computing of the step where that goes on all the way.
+    var fromComputing = 0.0
+  }
+
+  /// How a step ends whose backward pass is done `longer` later than measured: what buckets on their way take from its computing, and the
+  /// seconds between the pass's end and the weights' move, beyond the move itself; `travel`: of a bucket of so many floats.
+  private func ending(later longer: Double, _ travel: (Int) -> Travel) -> (taken: Double, waiting: Double) {
+    guard let last = buckets.last else { return (0, 0) }
+    var (arrivals, taken) = ([0.0], 0.0)
     for bucket in buckets {
-      arrival = max(arrival, bucket.ready + longer) + travel(bucket.count)
-      if point.isEager { time = max(time, arrival) + update * Double(bucket.count) / Double(all) }
+      let (begin, travel) = (max(arrivals.last ?? 0, bucket.ready + longer + taken), travel(bucket.count))
+      let beside = min(travel.seconds, max(0, last.ready + longer + taken - begin))
+      if travel.seconds > 0 { taken += travel.fromComputing * beside / travel.seconds }
+      arrivals.append(begin + travel.seconds)
     }
-    return point.isEager ? time - update - last.ready - longer : max(0, arrival - last.ready - longer)
+    let computed = last.ready + longer + taken
+    guard point.isEager else { return (taken, max(0, (arrivals.last ?? 0) - computed)) }
+    let all = max(1, buckets.reduce(0) { $0 + $1.count })
+    var time = computed
+    for (bucket, arrival) in zip(buckets, arrivals.dropFirst()) {
+      time = max(time, arrival) + update * Double(bucket.count) / Double(all)
+    }
+    return (taken, time - update - computed)
   }
 
   /// The measured all-reduce of so many floats, between the arrays that were measured by a straight line; on other numbers of ranks the

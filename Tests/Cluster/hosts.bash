@@ -69,6 +69,8 @@ boot() {
   ip -n "$bridge-$host" addr add "$net.${host#h}/24" dev eth0
   ip -n "$bridge-$host" link set eth0 up
   ip -n "$bridge-$host" link set lo up
+  # BBR, where this machine has it, sends by a timer for each piece, and all timers are those of the cores that train.
+  ip netns exec "$bridge-$host" sysctl -qw net.ipv4.tcp_congestion_control=reno 2>/dev/null || true
   # The host's first process reaps what its parents left, and takes all others with it.
   setsid nsenter --net="/run/netns/$bridge-$host" unshare -u -i -m -p -f --mount-proc --kill-child bash -c "
     hostname $host; mount --make-rprivate /; mount --bind $place/names /etc/hosts
@@ -97,7 +99,7 @@ hostfile() {
 # This machine's packets to the hosts go nowhere, least of all out by another of its cards.
 unplug() { if [ "$1" = head ]; then ip route add unreachable $net.0/25; else ip link set "$bridge$1" down; fi; }
 plug() { if [ "$1" = head ]; then ip route del unreachable $net.0/25; else ip link set "$bridge$1" up; fi; }
-slow() { ip netns exec "$bridge-$1" tc qdisc replace dev eth0 root tbf rate "$2" burst 64kb latency 100ms; }
+slow() { ip netns exec "$bridge-$1" tc qdisc replace dev eth0 root tbf rate "$2" burst 256kb latency 50ms; }
 quick() { ip netns exec "$bridge-$1" tc qdisc del dev eth0 root; }
 fell() {
   unplug "$1"

@@ -70,6 +70,7 @@ struct ProjectionTests {
   private func measured(pairs: Int = 8, eager: Bool = false) -> ScalingPoint {
     var point = ScalingPoint()
     (point.ranks, point.hosts, point.pairs, point.microBatch) = (2, ["a", "b"], pairs, 4)
+    point.processors = 2
     point.stepSeconds = [1.2]
     (point.shares.compute, point.shares.update, point.isEager) = (1, 0.1, eager)
     point.buckets = [0.5, 1].map { ready in
@@ -84,8 +85,13 @@ struct ProjectionTests {
   /// Bytes that each of two hosts sends and receives of one bucket.
   private let bytes = Double(4 * 4096 * 1000)
 
-  private func project(_ point: ScalingPoint, hosts: Int, seconds perBucket: Double) throws -> Projection.Row {
-    let network = Network(latencySeconds: 0, gigabitsPerSecond: bytes / perBucket * 8 / 1e9, share: 1)
+  /// Over a network that each bucket needs so long for, and of whose way it takes so much from computing.
+  private func project(
+    _ point: ScalingPoint, hosts: Int, seconds perBucket: Double, taking taken: Double = 0
+  ) throws -> Projection.Row {
+    let gigabits = bytes * 8 / 1e9
+    let network = Network(
+      latencySeconds: 0, gigabitsPerSecond: gigabits / perBucket, share: 1, coreSecondsPerGigabit: taken / gigabits)
     return try #require(Projection(of: [point], to: [hosts], over: network).rows.first)
   }
 
@@ -104,8 +110,28 @@ struct ProjectionTests {
     #expect(abs(try project(measured(eager: true), hosts: 2, seconds: 0.3).stepSeconds - 1.45) < 1e-9)
   }
 
+  /// Computed by hand: the first bucket's 0.25 s are all beside the backward pass, of 0.8 s only 0.5 are; nothing is of the last one's.
+  @Test func whatALinkHoldsBackTakesFromComputing() throws {
+    let row = try project(measured(), hosts: 2, seconds: 0.25, taking: 0.1)
+    #expect(abs(row.stepSeconds - (1.2 + 0.1 + 0.25)) < 1e-9 && abs(row.exposedSeconds - 0.25) < 1e-9)
+    // Where the link is what a step waits for, its length is the link's.
+    let slow = try project(measured(), hosts: 2, seconds: 0.8, taking: 0.1)
+    #expect(abs(slow.stepSeconds - 2.3) < 1e-9 && abs(slow.exposedSeconds - (1.1 - 0.0625)) < 1e-9)
+    // Hosts that are containers of one machine share its cores.
+    var shared = measured()
+    shared.processors = 1
+    #expect(abs(try project(shared, hosts: 2, seconds: 0.25, taking: 0.1).stepSeconds - (1.2 + 0.2 + 0.25)) < 1e-9)
+    // What the measured all-reduce took as long for is in the measured step already.
+    for (measuredSeconds, taken) in [(0.25, 0.0), (0.1, 0.06)] {
+      var point = measured()
+      point.allReduce = [1, Int(bytes)].map { .init(bytes: $0, seconds: measuredSeconds) }
+      let row = try project(point, hosts: 2, seconds: 0.25, taking: 0.1)
+      #expect(abs(row.stepSeconds - (1.2 + taken + 0.25 - measuredSeconds)) < 1e-9)
+    }
+  }
+
   @Test func latencyCountsForBothPhasesAndTheEnd() throws {
-    let network = Network(latencySeconds: 0.01, gigabitsPerSecond: 1e6)
+    let network = Network(latencySeconds: 0.01, gigabitsPerSecond: 1e6, coreSecondsPerGigabit: 0)
     let row = try #require(Projection(of: [measured()], to: [2], over: network).rows.first)
     // The last bucket's two exchanges, two of the small sums, two gatherings of one round each.
     #expect(abs(row.stepSeconds - 1.26) < 1e-4)
@@ -118,7 +144,7 @@ struct ProjectionTests {
     #expect(zip(weak, weak.dropFirst()).allSatisfy { $0.stepSeconds < $1.stepSeconds })
     var point = measured(pairs: 32)
     point.series = .strong
-    let quick = Network(latencySeconds: 0, gigabitsPerSecond: 1e9)
+    let quick = Network(latencySeconds: 0, gigabitsPerSecond: 1e9, coreSecondsPerGigabit: 0)
     let strong = Projection(of: [point], to: [1, 2, 4, 8, 16], over: quick).rows
     // Eight micro-batches: sixteen hosts would have nothing to do. Four a rank were measured, in 1 s.
     #expect(strong.map(\.hosts) == [1, 2, 4, 8])

@@ -27,11 +27,12 @@ struct BenchmarkScaling: ParsableCommand {
       help: "Pairs of an epoch, for core-hours (default: those of --data, or ODIR-5K's 3500)."),
     .init(name: "project", value: "HOSTS,...", help: "Project to so many hosts, each like the measured ones."),
     .init(
-      name: "network", value: "MICROSECONDS:GBITS[:SHARE]|FILE,...",
+      name: "network", value: "MICROSECONDS:GBITS[:SHARE[:CORESECONDS]]|FILE,...",
       help:
-        "Networks to project to: a message's latency, a host's bandwidth, and the share of it that messages get in both "
-        + "directions (0.9: Open MPI over TCP); or what benchmark allreduce --json wrote there, with one rank a host "
-        + "(default: 50:1,20:10,2:100:0.95)."),
+        "Networks to project to: a message's latency, a host's bandwidth, the share of it that messages get in both "
+        + "directions (0.93), and what a gigabit that it holds back takes from computing (0.09: TCP; 0 where cards write "
+        + "into memory); or what benchmark allreduce --json wrote there, with one rank a host (default: "
+        + "50:1,20:10,2:100:0.95:0)."),
     .init(
       name: "mtbf", value: "HOURS", help: "Mean time between failures of one host: how often to write checkpoints."),
     .init(name: "commit", value: "TEXT", help: "What the report says of the program's source."),
@@ -86,17 +87,21 @@ struct BenchmarkScaling: ParsableCommand {
         }
         return hosts
       }
-      let networks = own["network"] ?? "50:1,20:10,2:100:0.95"
+      let networks = own["network"] ?? "50:1,20:10,2:100:0.95:0"
       wish.networks = try networks.split(separator: ",", omittingEmptySubsequences: false).map { text in
         if let network = try Self.measuredNetwork(String(text)) { return network }
-        let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) ?? -1 }
-        let share = numbers.count == 3 ? numbers[2] : Network.shareOfTCP
-        let isRight = (2...3).contains(numbers.count) && (0...1e6).contains(numbers[0]) && share > 0 && share <= 1
-        guard isRight, numbers[1] > 0, numbers[1] <= 1e6 else {
+        let told = text.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) ?? -1 }
+        let numbers = told + [Network.shareOfTCP, Network.coreSecondsOfTCP].dropFirst(max(0, told.count - 2))
+        let isRight =
+          told.count >= 2 && numbers.count == 4 && (0...1e6).contains(numbers[0]) && numbers[1] > 0 && numbers[1] <= 1e6
+          && numbers[2] > 0 && numbers[2] <= 1 && (0...1000).contains(numbers[3])
+        guard isRight else {
           throw Failure(
             .usage, "--network is \(networks), expected for example 50:1,2:100:0.95 or a file of benchmark allreduce")
         }
-        return Network(latencySeconds: numbers[0] / 1e6, gigabitsPerSecond: numbers[1], share: share)
+        return Network(
+          latencySeconds: numbers[0] / 1e6, gigabitsPerSecond: numbers[1], share: numbers[2],
+          coreSecondsPerGigabit: numbers[3])
       }
       wish.hoursBetweenFailures = try own["mtbf"].map { text in
         guard let hours = Double(text), hours > 0, hours <= 1e9 else {
@@ -194,10 +199,11 @@ struct BenchmarkScaling: ParsableCommand {
     (point.ranks, point.threads) = (communicator.size, options.threads)
     point.hosts = try all(communicator.host)
     point.binding = try all(Machine.processors.map(String.init).joined(separator: ","))
+    // Containers are hosts of their own, and share the processors of their machine.
     point.processors =
       Set(
-        zip(point.hosts, point.binding).flatMap { host, list in
-          list.split(separator: ",").map { "\(host) \($0)" }
+        zip(try all(Machine.identity ?? communicator.host), point.binding).flatMap { machine, list in
+          list.split(separator: ",").map { "\(machine) \($0)" }
         }
       ).count
     (point.processor, point.mpi) = (Environment.processor, communicator.library)

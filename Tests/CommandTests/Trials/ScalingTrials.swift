@@ -63,10 +63,12 @@ enum ScalingTrials {
       #expect(try Command.run(["benchmark", "scaling", "--report", bench.place.path, "--project", "1,two"]).code == 64)
     },
     "network": { bench in
-      let report = try measured(bench, ["--weak", "1", "--project", "2", "--network", "30:2.5:0.75"])
+      let report = try measured(bench, ["--weak", "1", "--project", "2", "--network", "30:2.5:0.75,30:2.5:0.75:2"])
       let projections = try #require(report["projections"] as? [[String: Any]])
-      let network = projections.first?["network"] as? [String: Double]
-      #expect(projections.count == 1 && network?["gigabits_per_second"] == 2.5 && network?["share"] == 0.75)
+      let networks = projections.compactMap { $0["network"] as? [String: Double] }
+      #expect(networks.count == 2)
+      for network in networks { #expect(network["gigabits_per_second"] == 2.5 && network["share"] == 0.75) }
+      #expect(networks.last?["core_seconds_per_gigabit"] == 2 && networks.first != networks.last)
       let file = bench.place.path + "/allreduce.json"
       let arrays = [[4096, 1e-4], [10_000_000, 0.0801]].map {
         ["bytes": $0[0], "tree": ["seconds": $0[1]]] as [String: Any]
@@ -78,7 +80,7 @@ enum ScalingTrials {
       #expect(abs(try #require(found?["gigabits_per_second"]) - 1) < 0.01, "\(String(describing: found))")
       let table = ["benchmark", "scaling", "--report", bench.place.path, "--network", bench.data + "/annotations.csv"]
       #expect(try Command.run(table).code == 65)
-      for wrong in ["1", "1:0", "1:2:3", "1:2:0.5:1", "a:1", ""] {
+      for wrong in ["1", "1:0", "1:2:3", "1:2:0.5:-1", "1:2:0.5:1:1", "a:1", ""] {
         #expect(
           try Command.run(["benchmark", "scaling", "--report", bench.place.path, "--network", wrong]).code == 64,
           "\(wrong)")
