@@ -28,8 +28,8 @@ package struct Network: Codable, Sendable, Equatable {
     (self.share, self.coreSecondsPerGigabit) = (share, coreSecondsPerGigabit)
   }
 
-  /// The network that an all-reduce over `ranks` hosts of one rank each was measured on: its latency by the smallest array, its bandwidth by
-  /// the largest. What it takes from the cores that is no measure of: nothing is counted. Nil where it cannot be told.
+  /// The network that an all-reduce over `ranks` hosts of one rank each was measured on: its latency by the smallest array, its
+  /// bandwidth by the largest. What it takes from computing that does not tell: nothing is counted. Nil where it cannot be told.
   package init?(_ samples: [ScalingPoint.AllReduce], ranks: Int) {
     let samples = samples.sorted { $0.bytes < $1.bytes }
     guard let first = samples.first, let last = samples.last, ranks > 1 else { return nil }

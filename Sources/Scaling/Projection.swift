@@ -106,9 +106,9 @@ struct MeasuredStep {
       let traffic = LinkTraffic(
         count: floats, parts: parts, ranksPerHost: ranksPerHost, floatBytes: point.wireBytes)
       let link = traffic.seconds(over: network)
+      guard link > measured else { return Travel(seconds: measured + messages) }
       let taken = network.coreSecondsPerGigabit * traffic.gigabits / coresPerHost
-      return Travel(
-        seconds: max(link, measured) + messages, fromComputing: taken * max(0, link - measured) / link)
+      return Travel(seconds: link + messages, fromComputing: taken * (1 - measured / link))
     }
     let before = ending(later: 0) { Travel(seconds: measured($0, ranks: point.ranks)) }
     // Small sums and what is agreed on at the end: two exchanges and two gatherings, whose way grows with the logarithm.
@@ -117,10 +117,10 @@ struct MeasuredStep {
     return (seconds + longer + then.taken + then.waiting - before.waiting + end, then.waiting + end)
   }
 
-  /// Of a bucket.
+  /// A bucket's way.
   private struct Travel {
     let seconds: Double
-    /// What it takes from the computing of the step where that goes on all the way.
+    /// Seconds by which it makes computing longer that goes on all the while.
     var fromComputing = 0.0
   }
 

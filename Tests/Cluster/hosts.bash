@@ -76,6 +76,7 @@ boot() {
     hostname $host; mount --make-rprivate /; mount --bind $place/names /etc/hosts
     mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs -o mode=1777 tmpfs /tmp
     touch /tmp/ready; while :; do sleep 3600 & wait; done" </dev/null >/dev/null 2>&1 &
+  disown
   for _ in $(seq 100); do
     child=$(pgrep -P $! || true)
     [ -n "$child" ] && [ -e "/proc/$child/root/tmp/ready" ] && break
