@@ -36,7 +36,8 @@ package struct Network: Codable, Sendable, Equatable {
     let time = last.seconds - first.seconds
     guard time > 0 else { return nil }
     let bytes = 2 * Double(last.bytes - first.bytes) * Double(ranks - 1) / Double(ranks)
-    self.init(latencySeconds: first.seconds / 2, gigabitsPerSecond: bytes / time * 8 / 1e9, share: 1, coreSecondsPerGigabit: 0)
+    self.init(
+      latencySeconds: first.seconds / 2, gigabitsPerSecond: bytes / time * 8 / 1e9, share: 1, coreSecondsPerGigabit: 0)
   }
 
   /// Bytes a second that programs see.
