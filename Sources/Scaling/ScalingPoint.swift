@@ -61,7 +61,7 @@ package struct ScalingPoint: Codable, Sendable {
   package var hosts: [String] = []
   /// The processors that each rank may use, for example "0-3".
   package var binding: [String] = []
-  /// Processors of all hosts together that the ranks may use.
+  /// Processors that the ranks may use, of all machines together; hosts that are containers of one machine share those.
   package var processors = 1
   package var processor = ""
   package var mpi = ""
