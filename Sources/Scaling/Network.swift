@@ -10,13 +10,14 @@ package struct Network: Codable, Sendable, Equatable {
   /// What programs get of it where both directions are busy.
   package let share: Double
   /// What a gigabit that a host sends, and as much that it receives, takes from its cores' computing beyond what the same takes over
-  /// a quicker network: what a link holds back comes in small pieces, and each of them interrupts the step and costs it its caches.
+  /// a quicker network: what a link holds back comes in small pieces, each of which interrupts the step.
   package let coreSecondsPerGigabit: Double
 
   /// What the all-reduce gets of TCP with Open MPI. Measured on links of 1 and 2 Gbit/s: 0.95 between 2 hosts, which is what headers
   /// leave, and between 4 hosts 0.94, or 0.89 where they send by BBR.
   package static let shareOfTCP = 0.93
-  /// What TCP takes. Measured with 2 and with 4 hosts of one rank at 1 and 2 Gbit/s, depth 18 and 50 (Zen 5): 0.09 to 0.12.
+  /// What TCP takes. Read off steps that were longer than projected without it, of hosts of one rank with BBR on one processor (Zen 5):
+  /// 0.09 to 0.11 at 2 Gbit/s (2 and 4 hosts, depth 18 and 50), 0.12 at 1 (4 hosts, depth 50).
   package static let coreSecondsOfTCP = 0.09
 
   /// A network of such links.

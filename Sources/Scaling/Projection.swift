@@ -4,7 +4,8 @@ import Communication
 ///
 /// A step is taken as it was measured, but for what depends on hosts and network: how long each rank computes before its last
 /// micro-batch is done, when buckets are ready, how long each travels behind the one before, and what it takes from computing on its way
-/// where the network holds it back more than the measured one. What the measured step waited for beyond that stays in it. Not foreseen: that more ranks have a slower slowest one, and links that others use too.
+/// where the network holds it back more than the measured one. What the measured step waited for beyond that stays in it. Not foreseen:
+/// that more ranks have a slower slowest one, and links that others use too.
 package struct Projection: Codable, Sendable {
   /// So many hosts.
   package struct Row: Codable, Sendable {
